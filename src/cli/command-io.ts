@@ -1,0 +1,63 @@
+import type { Address } from "../policy/address.ts";
+
+/** What a command may touch of the world. Tests hand in one that keeps what was written. */
+export interface CommandIo {
+  readonly stdout: TextSink;
+  readonly stderr: TextSink;
+  readonly env: Readonly<Record<string, string | undefined>>;
+  /** Aborted by SIGINT or SIGTERM; a command that waits ends in good order then. */
+  readonly interrupted: AbortSignal;
+}
+
+/** Where text for people or programs goes. A reader that went away is not an error. */
+export interface TextSink {
+  write(text: string): void;
+  /** Whether a person is looking: colours, progress. */
+  readonly isTty: boolean;
+}
+
+/** What a command ends with: 0 done, 1 refused or failed, 2 wrong usage. */
+export type ExitCode = 0 | 1 | 2;
+
+/** A table for people, or JSON for programs. */
+export type OutputFormat = "table" | "json";
+
+/** What `knockgate check` was asked; paths are files and folders, at least one. */
+export interface CheckArguments {
+  readonly paths: readonly string[];
+}
+
+/** What `knockgate replay` was asked. */
+export interface ReplayArguments {
+  readonly file: string;
+  readonly configs: readonly string[];
+  /** Which destinations count as local; empty: every one. */
+  readonly locals: readonly Address[];
+  readonly output: OutputFormat;
+}
+
+/** What `knockgate watch` was asked; without a source everybody is shown. */
+export interface WatchArguments {
+  readonly source: Address | undefined;
+  readonly socket: string;
+}
+
+/** What `knockgate grants` was asked. */
+export interface GrantsArguments {
+  readonly output: OutputFormat;
+  readonly socket: string;
+}
+
+/** What `knockgate revoke` was asked; without a sequence all that the source has open is closed. */
+export interface RevokeArguments {
+  readonly source: Address;
+  /** `namespace/name`. */
+  readonly sequence: string | undefined;
+  readonly socket: string;
+}
+
+/** What `knockgate cleanup` was asked. */
+export interface CleanupArguments {
+  readonly stateDir: string;
+  readonly socket: string;
+}
