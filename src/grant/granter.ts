@@ -1,0 +1,288 @@
+import type { Clock, Timer } from "../clock.ts";
+import { type Address, type Cidr, sameAddress } from "../policy/address.ts";
+import type { Policy, PolicyId } from "../policy/policy.ts";
+import { type Port, type PortKey, portKey } from "../policy/port.ts";
+import type { Completion } from "../sequence/outcome.ts";
+import type { ChangeResult, Gate, Grant, GrantChange, Refusal } from "./grant.ts";
+import { GrantAnnouncer } from "./grant-announcer.ts";
+import type { GrantReport } from "./grant-report.ts";
+import { applyRequest, changeBetween, type GrantRequest } from "./grant-request.ts";
+import {
+  deadlineOf,
+  type EndedHold,
+  endedHolds,
+  type GrantKey,
+  grantKey,
+  Ledger,
+  type LedgerEntry,
+  toGrant,
+  withoutEnded,
+} from "./ledger.ts";
+import { isNeverGranted } from "./never-grant.ts";
+
+/** Ends the connections that a grant let in; src/nftables implements it with `ss -K`. */
+export interface ConnectionEnder {
+  /** Destroys local TCP sockets of this peer and port. Never rejects: what failed is told by the implementation. */
+  cut(source: Address, port: Port): Promise<void>;
+}
+
+export interface GranterOptions {
+  readonly gate: Gate;
+  readonly connections: ConnectionEnder;
+  readonly clock: Clock;
+  readonly report: GrantReport;
+  /** Ranges that get no grant (`--never-grant`). */
+  readonly neverGrants: readonly Cidr[];
+  /** Open ports at once, over all sources (`--max-grants`). */
+  readonly maxGrants: number;
+}
+
+/** A change on its way into the kernel, and what the ledger will hold when the kernel has it. */
+interface Planned {
+  readonly key: GrantKey;
+  readonly before: LedgerEntry | undefined;
+  readonly after: LedgerEntry | undefined;
+  readonly change: GrantChange | undefined;
+}
+
+type Plan = ReadonlyMap<GrantKey, Planned>;
+type Results = ReadonlyMap<GrantKey, ChangeResult>;
+
+const done: ChangeResult = { kind: "done" };
+const limitReached: ChangeResult = { kind: "refused", reason: "limit", detail: "--max-grants is reached" };
+
+/**
+ * Turns completions into grants. Everything asked for within one turn of the event loop goes to the kernel as one commit;
+ * one commit is under way at a time. The ledger is changed after the kernel was, never before, so that no grant is reported
+ * that the kernel does not have.
+ */
+export class Granter {
+  private readonly options: GranterOptions;
+  private readonly announcer: GrantAnnouncer;
+  private readonly ledger = new Ledger();
+  private policies = new Map<PolicyId, Policy>();
+  /** Ports of policies with `established: Cut`, of the last two configurations: a policy that goes still cuts. */
+  private cuttingPorts: ReadonlySet<PortKey> = new Set();
+  private requests: GrantRequest[] = [];
+  private underWay: ReadonlySet<GrantKey> = new Set();
+  private flushing: Promise<void> | undefined;
+  private expiry: Timer | undefined;
+
+  constructor(options: GranterOptions) {
+    this.options = options;
+    this.announcer = new GrantAnnouncer(options.report, options.clock);
+  }
+
+  /**
+   * Takes what the kernel has open as the truth, once at start, after the policies are known. An element without a policy
+   * was put there by hand and is left alone; one of an unknown policy simply expires, and is closed if it never would.
+   */
+  async restore(): Promise<void> {
+    for (const grant of await this.options.gate.listGrants()) {
+      const deadline = grant.deadlineMicros ?? Infinity;
+      if (grant.policies.length === 0) continue;
+      const deadlines = new Map(grant.policies.map((policy) => [policy, deadline]));
+      this.ledger.put({ source: grant.source, port: grant.port, deadlines });
+    }
+    this.closeOrphans((_, deadline) => deadline === Infinity);
+    this.afterChange();
+  }
+
+  /**
+   * Takes the policies now in force. Grants of a policy that is gone, or no longer opens the port, are closed: a door that
+   * nobody configures any more must not stay open.
+   */
+  usePolicies(policies: readonly Policy[]): void {
+    const before = this.policies;
+    this.policies = new Map(policies.map((policy) => [policy.id, policy]));
+    this.announcer.usePolicies(before.values(), policies);
+    const cutting = [...before.values(), ...policies].filter(({ opens }) => opens?.established === "Cut");
+    this.cuttingPorts = new Set(cutting.flatMap(({ opens }) => opens?.ports.map(portKey) ?? []));
+    this.closeOrphans((id, deadline) => before.has(id) || deadline === Infinity);
+    this.afterChange();
+  }
+
+  /** Opens or closes for a source that has finished a sequence. Returns at once; the outcome goes to the report. */
+  complete(completion: Completion): void {
+    const { policy, source, atMicros } = completion;
+    const { opens } = policy;
+    if (opens === undefined) return;
+    if (completion.action === "close") {
+      this.ask({ kind: "close", policy: policy.id, source, ports: opens.ports, cause: "closedBy" });
+    } else if (isNeverGranted(source, policy, this.options.neverGrants)) {
+      const detail = "the source lies in a range that gets no grant";
+      this.announcer.refused(policy.name, source, opens.ports, { kind: "refused", reason: "never-grant", detail });
+    } else {
+      const forMicros = opens.forMicros === 0 ? Infinity : opens.forMicros;
+      const deadlineMicros = this.options.clock.nowMicros() + forMicros;
+      this.ask({ kind: "open", policy, source, ports: opens.ports, deadlineMicros, atMicros });
+    }
+  }
+
+  /** Closes what a source has open, or only what one policy opened for it. Resolves to the number of ports concerned. */
+  async revoke(source: Address, policyName?: string): Promise<number> {
+    const held = [...this.ledger.all()].filter((entry) => sameAddress(entry.source, source));
+    const isChosen = (id: PolicyId) => policyName === undefined || this.nameOf(id) === policyName;
+    const chosen = new Set(held.flatMap((entry) => [...entry.deadlines.keys()].filter(isChosen)));
+    for (const policy of chosen) {
+      const ports = held.filter((entry) => entry.deadlines.has(policy)).map((entry) => entry.port);
+      this.ask({ kind: "close", policy, source, ports, cause: "socket" });
+    }
+    await this.settled();
+    return held.filter((entry) => [...entry.deadlines.keys()].some(isChosen)).length;
+  }
+
+  /** Elements that somebody deleted from the kernel: their revocation is accepted as such. */
+  acceptRevocation(missing: readonly Grant[]): void {
+    const keys = missing.map((grant) => grantKey(grant.source, grant.port)).filter((key) => !this.underWay.has(key));
+    const entries = keys.map((key) => this.ledger.delete(key)).filter((entry) => entry !== undefined);
+    const holds = entries.flatMap((entry) => endedHolds(entry, undefined));
+    this.announcer.ended(holds, "revoked", "kernel");
+    this.cut(holds);
+    this.afterChange();
+  }
+
+  /** What should be open now: for putting a lost table back together, and for people. */
+  liveGrants(): Grant[] {
+    const now = this.options.clock.nowMicros();
+    return [...this.ledger.all()].filter((entry) => deadlineOf(entry) > now).map(toGrant);
+  }
+
+  /** The name people know a policy by; its id when it is not known. */
+  nameOf(id: PolicyId): string {
+    return this.announcer.nameOf(id);
+  }
+
+  /** Resolves when everything asked for so far is in the kernel or refused. */
+  async settled(): Promise<void> {
+    while (this.flushing !== undefined) await this.flushing;
+  }
+
+  private closeOrphans(isOver: (id: PolicyId, deadlineMicros: number) => boolean): void {
+    for (const { source, port, deadlines } of this.ledger.all()) {
+      for (const [policy, deadline] of deadlines) {
+        const opens = this.policies.get(policy)?.opens?.ports ?? [];
+        if (opens.some((open) => portKey(open) === portKey(port)) || !isOver(policy, deadline)) continue;
+        this.ask({ kind: "close", policy, source, ports: [port], cause: "policy-gone" });
+      }
+    }
+  }
+
+  private ask(request: GrantRequest): void {
+    this.requests.push(request);
+    this.flushing ??= Promise.resolve().then(() => this.flush());
+  }
+
+  private async flush(): Promise<void> {
+    while (this.requests.length > 0) {
+      const requests = this.requests;
+      this.requests = [];
+      const plan = this.plan(requests);
+      this.underWay = new Set(plan.keys());
+      this.settle(requests, plan, await this.commit([...plan.values()]));
+      this.underWay = new Set();
+    }
+    this.flushing = undefined;
+  }
+
+  /** What each touched port will be after all requests, in order; a port for which there is no room is left out. */
+  private plan(requests: readonly GrantRequest[]): Plan {
+    const now = this.options.clock.nowMicros();
+    const plan = new Map<GrantKey, Planned>();
+    let room = this.options.maxGrants - this.ledger.size;
+    for (const request of requests) {
+      for (const port of request.ports) {
+        const key = grantKey(request.source, port);
+        const before = this.ledger.get(key);
+        const current = plan.has(key) ? plan.get(key)?.after : before && withoutEnded(before, now);
+        const isNew = request.kind === "open" && before === undefined && !plan.has(key);
+        if (isNew && room-- <= 0) continue;
+        const after = applyRequest(current, request, port);
+        plan.set(key, { key, before, after, change: changeBetween(before, after) });
+      }
+    }
+    return plan;
+  }
+
+  private async commit(plan: readonly Planned[]): Promise<Results> {
+    const results = new Map<GrantKey, ChangeResult>(plan.map((planned) => [planned.key, done]));
+    const changing = plan.flatMap(({ key, change }) => (change === undefined ? [] : [{ key, change }]));
+    if (changing.length === 0) return results;
+    const committed = await this.options.gate
+      .commit(changing.map(({ change }) => change))
+      .catch((error: unknown) => changing.map(() => kernelError(error)));
+    changing.forEach(({ key }, at) => {
+      results.set(key, committed[at] ?? kernelError("no answer"));
+    });
+    return results;
+  }
+
+  private settle(requests: readonly GrantRequest[], plan: Plan, results: Results): void {
+    for (const { key, after } of plan.values()) {
+      if (results.get(key)?.kind !== "done") continue;
+      if (after === undefined) this.ledger.delete(key);
+      else this.ledger.put(after);
+    }
+    for (const request of requests) {
+      if (request.kind === "open") this.tellOpened(request, plan, results);
+      else this.tellClosed(request, plan, results);
+    }
+    this.afterChange();
+  }
+
+  private tellOpened(request: GrantRequest & { kind: "open" }, plan: Plan, results: Results): void {
+    const { policy, source } = request;
+    const opened: Port[] = [];
+    const refused = new Map<Refusal, { ports: Port[]; result: ChangeResult & { kind: "refused" } }>();
+    for (const port of request.ports) {
+      const result = results.get(grantKey(source, port)) ?? limitReached;
+      if (result.kind === "done") opened.push(port);
+      else if (refused.has(result.reason)) refused.get(result.reason)?.ports.push(port);
+      else refused.set(result.reason, { ports: [port], result });
+    }
+    const isHeld = (port: Port) => plan.get(grantKey(source, port))?.before?.deadlines.has(policy.id) ?? false;
+    if (opened.length > 0) this.announcer.opened(request, opened, opened.some(isHeld));
+    for (const { ports, result } of refused.values()) this.announcer.refused(policy.name, source, ports, result);
+  }
+
+  private tellClosed(request: GrantRequest & { kind: "close" }, plan: Plan, results: Results): void {
+    const holds: EndedHold[] = [];
+    for (const port of request.ports) {
+      const planned = plan.get(grantKey(request.source, port));
+      const result = results.get(grantKey(request.source, port));
+      if (planned?.before === undefined) continue;
+      if (result?.kind === "done") holds.push(...endedHolds(planned.before, planned.after));
+      else if (result !== undefined) this.announcer.refused(this.nameOf(request.policy), request.source, [port], result);
+    }
+    this.announcer.ended(holds, "revoked", request.cause);
+    this.cut(holds);
+  }
+
+  /** Ends the connections behind doors that are closed now, where the policy says so. */
+  private cut(holds: readonly EndedHold[]): void {
+    for (const { source, port, closed } of holds) {
+      if (closed && this.cuttingPorts.has(portKey(port))) void this.options.connections.cut(source, port);
+    }
+  }
+
+  /** Tells the counts and sets the one timer for the next deadline. */
+  private afterChange(): void {
+    this.announcer.counts(this.ledger.countsByPolicy());
+    this.expiry?.cancel();
+    const next = this.ledger.nextDeadlineMicros();
+    if (next === undefined) return;
+    const delayMs = Math.ceil((next - this.options.clock.nowMicros()) / 1000);
+    this.expiry = this.options.clock.after(delayMs, () => this.expire());
+  }
+
+  private expire(): void {
+    const holds = this.ledger.takeExpired(this.options.clock.nowMicros());
+    this.announcer.ended(holds, "expired");
+    this.cut(holds);
+    this.afterChange();
+  }
+}
+
+function kernelError(error: unknown): ChangeResult & { kind: "refused" } {
+  return { kind: "refused", reason: "kernel-error", detail: error instanceof Error ? error.message : String(error) };
+}
