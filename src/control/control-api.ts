@@ -1,0 +1,27 @@
+import type { Address } from "../policy/address.ts";
+
+/** One open port of one source, as `knockgate grants -o json` prints it. */
+export interface GrantRow {
+  readonly source: string;
+  /** `22/tcp`. */
+  readonly port: string;
+  /** `namespace/name` of the policies that hold it open; an id where the name is not known. */
+  readonly sequences: readonly string[];
+  /** Seconds until it closes; null: until closed. */
+  readonly leftSeconds: number | null;
+}
+
+/** What `POST /revoke` takes. */
+export interface RevokeRequest {
+  readonly source: string;
+  readonly sequence?: string;
+}
+
+/** What the agent does for whoever may open its socket. */
+export interface ControlTarget {
+  grants(): readonly GrantRow[];
+  /** Resolves to the number of ports concerned. */
+  revoke(source: Address, sequence: string | undefined): Promise<number>;
+  /** Calls `show` with one object for each event, until the returned function is called. */
+  watch(source: Address | undefined, show: (event: object) => void): () => void;
+}
