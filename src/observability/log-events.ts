@@ -1,0 +1,52 @@
+/** How loud an event is: error = a person must act, warn = degraded, info = state changed, debug = per packet. */
+export type EventLevel = "error" | "warn" | "info" | "debug";
+
+/** What one event of the log means. */
+export interface LogEventSpec {
+  readonly level: EventLevel;
+  readonly help: string;
+}
+
+/**
+ * The closed vocabulary of the field `event`. The page docs/reference/events.md is made from it. Those that begin with
+ * `grant-` are audit records: they carry `audit: true` and are written whatever --log-level says.
+ */
+export const logEvents = {
+  "agent-starting": { level: "info", help: "The agent begins; version, mode." },
+  "agent-ready": { level: "info", help: "Every stage works." },
+  "agent-not-ready": { level: "warn", help: "A stage does not work; the message names each and why." },
+  "agent-stopping": { level: "info", help: "The agent was told to end." },
+  "agent-stopped": { level: "info", help: "The agent has ended; the table stays and grants run out by themselves." },
+  "agent-failed": { level: "error", help: "The agent cannot go on; the message says why." },
+  "capture-started": { level: "info", help: "These interfaces are tapped now." },
+  "capture-stopped": { level: "warn", help: "No interface is tapped." },
+  "capture-waiting": { level: "warn", help: "An interface that was asked for is not there." },
+  "capture-restarted": { level: "warn", help: "The capture began anew; `reason` is the cause." },
+  "capture-reloaded": { level: "info", help: "The capture began anew because what it watches has changed." },
+  "capture-warned": { level: "warn", help: "A fault of the capture, or a privilege that could not be given up." },
+  "config-accepted": { level: "info", help: "A snapshot of the configuration is in force." },
+  "config-refused": { level: "error", help: "A snapshot was not believed; the last good one stays in force." },
+  "policy-problem": { level: "error", help: "A policy was rejected; code, file, line and field say where and why." },
+  "policy-warning": {
+    level: "warn",
+    help: "A policy is in force but weak; code, file, line and field say where and why.",
+  },
+  "nftables-drift": { level: "warn", help: "Somebody else changed the table; the difference is put right." },
+  "nftables-failed": { level: "error", help: "The table is not as wanted; the message says why." },
+  "nftables-intact": { level: "info", help: "The table is as wanted again." },
+  "nftables-warned": { level: "warn", help: "nftables is degraded but goes on." },
+  "log-lines-dropped": {
+    level: "warn",
+    help: "Standard output was too slow or closed; `count` lines were thrown away.",
+  },
+  "socket-failed": { level: "warn", help: "The control socket had a fault." },
+  "command-failed": { level: "warn", help: "A command of a policy failed." },
+  "grant-added": { level: "info", help: "A door was opened for a source." },
+  "grant-renewed": { level: "info", help: "A door that was open stays open for longer." },
+  "grant-revoked": { level: "info", help: "A door was closed before its time; `detail` says by what." },
+  "grant-expired": { level: "info", help: "A door's time has run out." },
+  "grant-refused": { level: "warn", help: "The knock was right and no door was opened; `reason` says why." },
+  "grant-failed": { level: "error", help: "The kernel did not take the grant; `reason` says why." },
+} as const satisfies Record<string, LogEventSpec>;
+
+export type LogEventName = keyof typeof logEvents;

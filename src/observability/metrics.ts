@@ -1,0 +1,197 @@
+import { collectDefaultMetrics, Registry } from "prom-client";
+import type { CaptureDropReason, RestartCause } from "../capture/packet-source.ts";
+import { type DropReason, type Knock, protocolNumber } from "../decode/knock.ts";
+import { type Family, familyOf } from "../policy/address.ts";
+import { type Protocol, protocols } from "../policy/port.ts";
+import { type OutcomeKind, outcomes } from "../sequence/outcome.ts";
+import { type Health, stages } from "./health.ts";
+import { LabelSet, otherLabel } from "./label-set.ts";
+import { createSeries, type MetricSeries } from "./metric-series.ts";
+import { type GrantResult, grantResults, labelCaps } from "./metric-table.ts";
+
+/** What is running, for `build_info`. What is not known is `unknown`. */
+export interface BuildInfo {
+  readonly version: string;
+  readonly revision: string;
+  readonly nodeVersion: string;
+  readonly libpcapVersion: string;
+  readonly nftVersion: string;
+}
+
+/** Numbers that are asked for when somebody scrapes, instead of being told at every change. */
+export interface ScrapedNumbers {
+  readonly health: Health;
+  trackedSources(): number;
+  trackedSourcesLimit(): number;
+  logLinesDropped(): number;
+  watchEventsDropped(): number;
+}
+
+/** One combination of the labels of `knocks_total`, in the order of the counting array. */
+interface KnockRow {
+  readonly outcome: OutcomeKind;
+  readonly family: Family;
+  readonly protocol: Protocol;
+}
+
+const knockRows: readonly KnockRow[] = outcomes.flatMap((outcome) =>
+  (["ipv4", "ipv6"] as const).flatMap((family) => protocols.map((protocol) => ({ outcome, family, protocol }))),
+);
+const firstRow = Object.fromEntries(outcomes.map((outcome, at) => [outcome, at * 4])) as Record<OutcomeKind, number>;
+
+/**
+ * The metrics, in a registry of their own. What happens once a packet is counted in a typed array and handed to prom-client
+ * at a scrape: a labelled `inc` costs a string and a look-up for each packet of a flood.
+ */
+export class Metrics {
+  private readonly registry = new Registry();
+  private readonly series: MetricSeries = createSeries(this.registry);
+  private readonly knockCounts = new Float64Array(knockRows.length);
+  private readonly policies = new LabelSet(labelCaps.policies);
+  private readonly interfaces = new LabelSet(labelCaps.interfaces);
+  private readonly activeGrants = new Map<string, number>();
+  private readonly scraped: ScrapedNumbers;
+
+  constructor(scraped: ScrapedNumbers) {
+    this.scraped = scraped;
+    collectDefaultMetrics({ register: this.registry });
+    this.policySeries(otherLabel);
+  }
+
+  /** The content type that goes with `text`. */
+  get contentType(): string {
+    return this.registry.contentType;
+  }
+
+  /** Everything in Prometheus' text format. */
+  async text(): Promise<string> {
+    this.fillAtScrape();
+    return this.registry.metrics();
+  }
+
+  buildInfo(build: BuildInfo): void {
+    this.series.gauge.buildInfo.reset();
+    const { version, revision, nodeVersion, libpcapVersion, nftVersion } = build;
+    const versions = { node_version: nodeVersion, libpcap_version: libpcapVersion, nft_version: nftVersion };
+    this.series.gauge.buildInfo.set({ version, revision, ...versions }, 1);
+  }
+
+  /** Counts one knock; allocates nothing. */
+  knock(outcome: OutcomeKind, knock: Knock): void {
+    const family = familyOf(knock.source) === "ipv6" ? 2 : 0;
+    const row = firstRow[outcome] + family + (knock.protocol === protocolNumber.udp ? 1 : 0);
+    this.knockCounts[row] = (this.knockCounts[row] ?? 0) + 1;
+  }
+
+  evicted(count: number): void {
+    this.series.counter.trackerEvictions.inc(count);
+  }
+
+  packets(interfaceName: string, count: number): void {
+    this.series.counter.capturePackets.inc({ interface: this.interfaces.admit(interfaceName) }, count);
+  }
+
+  dropped(reason: CaptureDropReason, count: number): void {
+    this.series.counter.captureDropped.inc({ reason }, count);
+  }
+
+  discarded(reason: DropReason, count: number): void {
+    this.series.counter.decodeDiscarded.inc({ reason }, count);
+  }
+
+  restarted(cause: RestartCause): void {
+    this.series.counter.captureRestarts.inc({ cause });
+  }
+
+  /**
+   * While something is tapped, an interface that went away for good loses its series. When nothing is tapped, the ones
+   * tapped last stay at zero, so that an alert has something to fire on.
+   */
+  capturing(tapped: readonly string[], waitingFor: readonly string[]): void {
+    if (tapped.length > 0) this.forgetInterfaces(this.interfaces.replace([...tapped, ...waitingFor]));
+    for (const name of waitingFor) this.interfaces.admit(name);
+    const up = this.series.gauge.captureUp;
+    for (const name of this.interfaces) up.set({ interface: name }, tapped.includes(name) ? 1 : 0);
+    const rest = tapped.filter((name) => this.interfaces.labelFor(name) === otherLabel).length;
+    if (rest > 0) up.set({ interface: otherLabel }, 1);
+  }
+
+  private forgetInterfaces(names: readonly string[]): void {
+    for (const name of names) {
+      this.series.gauge.captureUp.remove({ interface: name });
+      this.series.counter.capturePackets.remove({ interface: name });
+    }
+    this.series.gauge.captureUp.remove({ interface: otherLabel });
+  }
+
+  /** The policies in force: each gets its series at zero, and those of others go. */
+  usePolicies(names: readonly string[]): void {
+    for (const policy of this.policies.replace(names)) {
+      for (const result of grantResults) this.series.counter.grants.remove({ policy, result });
+    }
+    for (const name of this.policies) this.policySeries(name);
+  }
+
+  private policySeries(policy: string): void {
+    for (const result of grantResults) this.series.counter.grants.inc({ policy, result }, 0);
+  }
+
+  grant(policyName: string, result: GrantResult): void {
+    this.series.counter.grants.inc({ policy: this.policies.labelFor(policyName), result });
+  }
+
+  /** Live grants of one policy. Names with none are not kept, so the map is bounded by the grants. */
+  grantsActive(policyName: string, count: number): void {
+    if (count > 0) this.activeGrants.set(policyName, count);
+    else this.activeGrants.delete(policyName);
+  }
+
+  knockToGrant(seconds: number): void {
+    this.series.histogram.knockToGrant.observe(seconds);
+  }
+
+  transaction(result: "ok" | "failed", seconds: number): void {
+    this.series.counter.nftablesTransactions.inc({ result });
+    this.series.histogram.nftablesTransactionSeconds.observe({ result }, seconds);
+  }
+
+  drift(differences: number): void {
+    this.series.counter.nftablesDrift.inc(differences);
+  }
+
+  synced(wallSeconds: number): void {
+    this.series.gauge.nftablesLastSync.set(wallSeconds);
+  }
+
+  configAccepted(accepted: number, rejected: number, wallSeconds: number): void {
+    this.series.gauge.configReloadSuccessful.set(1);
+    this.series.gauge.configReloadTime.set(wallSeconds);
+    this.series.gauge.configPolicies.set({ state: "accepted" }, accepted);
+    this.series.gauge.configPolicies.set({ state: "rejected" }, rejected);
+  }
+
+  configRefused(): void {
+    this.series.gauge.configReloadSuccessful.set(0);
+  }
+
+  private fillAtScrape(): void {
+    const { counter, gauge } = this.series;
+    fillCounter(counter.logLinesDropped, this.scraped.logLinesDropped());
+    fillCounter(counter.watchEventsDropped, this.scraped.watchEventsDropped());
+    counter.knocks.reset();
+    for (const [at, row] of knockRows.entries()) counter.knocks.inc({ ...row }, this.knockCounts[at] ?? 0);
+    gauge.trackedSources.set(this.scraped.trackedSources());
+    gauge.trackedSourcesLimit.set(this.scraped.trackedSourcesLimit());
+    for (const stage of stages) gauge.stageReady.set({ stage }, this.scraped.health.isOk(stage) ? 1 : 0);
+    gauge.grantsActive.reset();
+    for (const policy of [...this.policies, otherLabel]) gauge.grantsActive.set({ policy }, 0);
+    for (const [name, count] of this.activeGrants)
+      gauge.grantsActive.inc({ policy: this.policies.labelFor(name) }, count);
+  }
+}
+
+/** Sets a counter without labels to what was counted elsewhere. */
+function fillCounter(counter: MetricSeries["counter"]["logLinesDropped"], total: number): void {
+  counter.reset();
+  counter.inc(total);
+}
