@@ -1,0 +1,145 @@
+/**
+ * The stage rules of src: packets flow from left to right, and a stage imports only the stage to its left and `policy`.
+ * `control` is the unix socket: it offers what its callers hand in, so it sees only `policy`. `clock.ts` is for all.
+ */
+const shared = ["^src/policy/", "^src/clock\\.ts$"];
+
+/** What each stage may import of src, besides itself and what is shared. */
+const stages = {
+  policy: [],
+  decode: ["decode"],
+  capture: ["capture", "decode"],
+  sequence: ["sequence", "decode"],
+  grant: ["grant", "sequence"],
+  nftables: ["nftables", "grant"],
+  "config-source": ["config-source"],
+  control: ["control"],
+};
+
+/** Node modules, built in and not, that reach the world outside the process. */
+const effects = [
+  "^(node:)?(fs|net|tls|child_process|dgram|dns|http|http2|https|os|worker_threads|cluster|process|timers|readline)(/|$)",
+  "node_modules/(pcap|koffi|fastify|pino|pino-pretty|prom-client|commander)/",
+];
+
+const stageRules = Object.entries(stages).map(([stage, left]) => ({
+  name: `stage-${stage}`,
+  comment: `${stage} imports only ${[...left, "policy", "clock.ts"].join(", ")}: the flow goes in one direction.`,
+  severity: "error",
+  from: { path: `^src/${stage}/` },
+  to: { path: "^src/", pathNot: [...shared, ...left.map((name) => `^src/${name}/`)] },
+}));
+
+const doors = [
+  { name: "pcap", from: "^src/capture/" },
+  { name: "koffi", from: "^src/nftables/libnftables[^/]*\\.ts$" },
+  { name: "fastify", from: "^src/(observability|control)/" },
+  { name: "prom-client", from: "^src/observability/" },
+  { name: "pino(-pretty)?", from: "^src/observability/" },
+  { name: "commander", from: "^src/(cli/|options)" },
+  { name: "(zod|yaml)", from: "^src/(policy|cli)/" },
+  { name: "ipaddr\\.js", from: "^src/policy/" },
+];
+
+const doorRules = doors.map(({ name, from }) => ({
+  name: `door-${name.replace(/\W/g, "")}`,
+  comment: `One door per foreign thing: ${name} is imported only by ${from}.`,
+  severity: "error",
+  from: { path: "^src/", pathNot: from },
+  to: { path: `node_modules/${name}/` },
+}));
+
+module.exports = {
+  forbidden: [
+    {
+      name: "no-circular",
+      comment: "A cycle hides which of the two owns the idea.",
+      severity: "error",
+      from: { path: "^src/" },
+      to: { circular: true, viaOnly: { dependencyTypesNot: ["type-only"] } },
+    },
+    {
+      name: "no-orphans",
+      comment: "A file that nobody imports is dead.",
+      severity: "error",
+      from: { orphan: true, path: "^src/", pathNot: "^src/main\\.ts$" },
+      to: {},
+    },
+    ...stageRules,
+    {
+      name: "observability-sees-types-only",
+      comment: "Observability is told; of other stages it takes types and closed lists of names, not behaviour.",
+      severity: "error",
+      from: { path: "^src/observability/" },
+      to: { path: "^src/(agent|options|instance-lock|cli|control)" },
+    },
+    {
+      name: "nobody-depends-on-observability",
+      comment: "Stages report through small interfaces of their own.",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/(observability/|cli/|agent)" },
+      to: { path: "^src/observability/" },
+    },
+    {
+      name: "main-names-the-commands",
+      comment: "main.ts hands over to the commands and sets the exit code, nothing else.",
+      severity: "error",
+      from: { path: "^src/main\\.ts$" },
+      to: { path: "^src/", pathNot: "^src/cli/" },
+    },
+    {
+      name: "nobody-imports-the-top",
+      comment: "Only cli and agent.ts see everything; nothing below them looks up.",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/(main\\.ts|cli/|agent)" },
+      to: { path: "^src/(main\\.ts|cli/|agent)" },
+    },
+    {
+      name: "pure-stages-have-no-effects",
+      comment: "decode, sequence and policy take values and return values.",
+      severity: "error",
+      from: { path: "^src/(decode|sequence|policy)/" },
+      to: { path: effects },
+    },
+    ...doorRules,
+    {
+      name: "pcap-only-through-one-file",
+      comment: "The addon aborts Node in a worker and blocks its loop: one file of the capture child loads it.",
+      severity: "error",
+      from: {},
+      module: { path: "node_modules/pcap/", numberOfDependentsMoreThan: 1 },
+    },
+    {
+      name: "sources-do-not-import-tests",
+      severity: "error",
+      from: { path: "^src/" },
+      to: { path: "^(test|deploy|docs)/" },
+    },
+    {
+      name: "no-unresolvable",
+      comment: "An import that cannot be resolved fails at run time.",
+      severity: "error",
+      from: {},
+      to: { couldNotResolve: true },
+    },
+    {
+      name: "no-dev-dependencies-in-src",
+      comment: "What src needs is installed with it.",
+      severity: "error",
+      from: { path: "^src/" },
+      to: { dependencyTypes: ["npm-dev"], dependencyTypesNot: ["type-only"] },
+    },
+  ],
+  required: [],
+  options: {
+    tsPreCompilationDeps: true,
+    tsConfig: { fileName: "tsconfig.json" },
+    doNotFollow: { path: "node_modules" },
+    exclude: { path: "^(dist|coverage)/" },
+    enhancedResolveOptions: {
+      extensions: [".ts", ".js", ".mjs", ".cjs", ".json"],
+      exportsFields: ["exports"],
+      conditionNames: ["import", "types", "node", "default"],
+    },
+  },
+};

@@ -1,0 +1,53 @@
+import { defineConfig } from "vitest/config";
+
+/** The stages whose lines must be covered by tests that need no network: 95 % of each. */
+const coveredStages = ["decode", "sequence", "policy", "nftables"];
+
+export default defineConfig({
+  test: {
+    retry: 0,
+    allowOnly: false,
+    projects: [
+      {
+        extends: true,
+        test: { name: "unit", include: ["test/unit/**/*.test.ts"], testTimeout: 10_000 },
+      },
+      {
+        extends: true,
+        test: { name: "property", include: ["test/property/**/*.test.ts"], testTimeout: 60_000 },
+      },
+      {
+        extends: true,
+        test: { name: "contract", include: ["test/contract/**/*.test.ts"], testTimeout: 30_000, hookTimeout: 30_000 },
+      },
+      {
+        extends: true,
+        test: {
+          name: "netns",
+          include: ["test/netns/**/*.test.ts"],
+          // Real clients, real time: one file at a time, so that a slow machine is not made slower by its own tests.
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 60_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
+          name: "bench",
+          include: ["test/bench/**/*.bench.ts"],
+          fileParallelism: false,
+          testTimeout: 600_000,
+          hookTimeout: 60_000,
+        },
+      },
+    ],
+    coverage: {
+      provider: "v8",
+      include: coveredStages.map((stage) => `src/${stage}/**/*.ts`),
+      reporter: ["text", "json-summary"],
+      reportsDirectory: "coverage",
+      thresholds: Object.fromEntries(coveredStages.map((stage) => [`src/${stage}/**/*.ts`, { lines: 95 }])),
+    },
+  },
+});
