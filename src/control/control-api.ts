@@ -22,6 +22,6 @@ export interface ControlTarget {
   grants(): readonly GrantRow[];
   /** Resolves to the number of ports concerned. */
   revoke(source: Address, sequence: string | undefined): Promise<number>;
-  /** Calls `show` with one object for each event, until the returned function is called. */
-  watch(source: Address | undefined, show: (event: object) => void): () => void;
+  /** Calls `show` with one object for each later event, until the returned function is called; undefined: too many watch. */
+  watch(source: Address | undefined, show: (event: object) => void): (() => void) | undefined;
 }

@@ -5,9 +5,6 @@ import Fastify, { type FastifyInstance, type FastifyReply } from "fastify";
 import { parseAddress } from "../policy/address.ts";
 import type { ControlTarget, RevokeRequest } from "./control-api.ts";
 
-/** Watchers at once; another one is told to wait. */
-const maxWatchers = 16;
-
 /** Bytes that may wait for a slow watcher; lines beyond are left out and counted. */
 const maxWaitingBytes = 1024 * 1024;
 
@@ -18,7 +15,6 @@ const maxWaitingBytes = 1024 * 1024;
 export class ControlServer {
   private readonly path: string;
   private readonly server: FastifyInstance;
-  private watchers = 0;
 
   constructor(path: string, target: ControlTarget) {
     this.path = path;
@@ -59,23 +55,20 @@ export class ControlServer {
     if (sourceText !== undefined && source === undefined) {
       return reply.code(400).send({ message: "source is not an IP address" });
     }
-    if (this.watchers >= maxWatchers) return reply.code(503).send({ message: "too many are watching: end one" });
-    const { raw } = reply.hijack();
-    this.watchers++;
-    raw.writeHead(200, { "content-type": "application/x-ndjson" }).flushHeaders();
+    const { raw } = reply;
     let leftOut = 0;
     const stop = target.watch(source, (event) => {
       if (raw.writableLength > maxWaitingBytes) leftOut++;
       else if (leftOut === 0) raw.write(`${JSON.stringify(event)}\n`);
       else {
-        raw.write(`${JSON.stringify({ kind: "left-out", count: leftOut })}\n${JSON.stringify(event)}\n`);
+        raw.write(`${JSON.stringify({ kind: "dropped", count: leftOut })}\n${JSON.stringify(event)}\n`);
         leftOut = 0;
       }
     });
-    raw.on("close", () => {
-      this.watchers--;
-      stop();
-    });
+    if (stop === undefined) return reply.code(503).send({ message: "too many are watching: end one of them" });
+    reply.hijack();
+    raw.on("close", stop);
+    raw.writeHead(200, { "content-type": "application/x-ndjson" }).flushHeaders();
     return reply;
   }
 }

@@ -27,7 +27,6 @@ class FakeTarget implements ControlTarget {
   watch(source: Address | undefined, show: (event: object) => void): () => void {
     this.watchedSource = source && formatAddress(source);
     this.watchers.add(show);
-    show({ kind: "hello" });
     return () => this.watchers.delete(show);
   }
 }
@@ -72,13 +71,13 @@ test.each(["10.1", "example.org", "192.0.2.0/24"])("a revocation of %s is refuse
 test("a watcher sees events of the source asked for, until it leaves", async () => {
   await server.start();
   const leaving = new AbortController();
-  const seen: unknown[] = [];
-  for await (const event of new ControlClient(path).watch("192.0.2.11", leaving.signal)) {
-    seen.push(event);
-    if (seen.length === 1) for (const show of target.watchers) show({ kind: "advanced", step: 1 });
-    else leaving.abort();
-  }
-  expect(seen).toEqual([{ kind: "hello" }, { kind: "advanced", step: 1 }]);
+  const events = new ControlClient(path).watch("192.0.2.11", leaving.signal);
+  const first = events.next();
+  await expect.poll(() => target.watchers.size).toBe(1);
+  for (const show of target.watchers) show({ kind: "advanced", step: 1 });
+  expect(await first).toEqual({ done: false, value: { kind: "advanced", step: 1 } });
+  leaving.abort();
+  expect(await events.next()).toMatchObject({ done: true });
   expect(target.watchedSource).toBe("192.0.2.11");
   await expect.poll(() => target.watchers.size).toBe(0);
 });
@@ -86,9 +85,10 @@ test("a watcher sees events of the source asked for, until it leaves", async () 
 test("a watcher ends when the agent does", async () => {
   await server.start();
   const events = new ControlClient(path).watch(undefined, new AbortController().signal);
-  await events.next();
+  const next = events.next();
+  await expect.poll(() => target.watchers.size).toBe(1);
   await server.close();
-  await expect(events.next()).rejects.toMatchObject({ code: "no-agent" });
+  await expect(next).rejects.toMatchObject({ code: "no-agent" });
 });
 
 test("without an agent the error says what to do", async () => {
