@@ -1,6 +1,6 @@
+import type { Knock } from "../decode/knock.ts";
 import type { Address } from "../policy/address.ts";
 import type { Policy, Sequence } from "../policy/policy.ts";
-import type { Knock } from "../decode/knock.ts";
 
 /** What a knock did to its source's progress in one sequence: the closed list, also a metric label. */
 export const outcomes = ["advanced", "repeated", "completed", "reset", "expired", "ignored"] as const;

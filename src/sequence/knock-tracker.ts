@@ -1,0 +1,130 @@
+import { type Knock, protocolNumber } from "../decode/knock.ts";
+import { copyAddress } from "../policy/address.ts";
+import type { Policy, Sequence } from "../policy/policy.ts";
+import { noEntry } from "./entry-arena.ts";
+import { sequenceNumberLimit } from "./entry-index.ts";
+import type { Move } from "./matcher.ts";
+import { matchers } from "./matchers.ts";
+import type { Completion, KnockEngine, SequenceReport } from "./outcome.ts";
+import { ProgressTable } from "./progress-table.ts";
+import { SourceHash } from "./source-hash.ts";
+import { concerns, type FollowedSequence, followedSequence, type PortRole, watchedPorts } from "./watched-ports.ts";
+
+/** How a tracker is made. */
+export interface KnockTrackerOptions {
+  /** How many entries, a source in a sequence each, are kept at most; half of them for sources at their first step. */
+  readonly maxSources: number;
+  readonly report: SequenceReport;
+  /** Called before `observe` returns. */
+  readonly complete: (completion: Completion) => void;
+  /** Makes the table's hash predictable, for tests. */
+  readonly seed?: number;
+}
+
+/**
+ * Follows every source through the sequences of every policy, each sequence on its own. A knock on a port that no
+ * sequence names costs one look-up; any other costs one look-up of the source for each sequence that watches the port. No
+ * memory is allocated for a knock, except where it completes a sequence.
+ */
+export class KnockTracker implements KnockEngine {
+  readonly #report: SequenceReport;
+  readonly #complete: (completion: Completion) => void;
+  readonly #table: ProgressTable;
+  #sequences: ReadonlyMap<string, FollowedSequence> = new Map();
+  /** Which numbers are in use, for the table. */
+  #windows: ReadonlyMap<number, number> = new Map();
+  #nextNumber = 0;
+  /** By port key; undefined: nobody watches it. */
+  #watched: readonly (readonly PortRole[] | undefined)[] = [];
+
+  constructor(options: KnockTrackerOptions) {
+    this.#report = options.report;
+    this.#complete = options.complete;
+    const hash = new SourceHash(options.seed);
+    const windowOf = (number: number) => this.#windows.get(number);
+    this.#table = new ProgressTable(options.maxSources, hash, windowOf, (count) => options.report.evicted(count));
+  }
+
+  get trackedSources(): number {
+    return this.#table.size;
+  }
+
+  get trackedSourcesLimit(): number {
+    return this.#table.limit;
+  }
+
+  /** Memory of the table, in bytes. */
+  get bytes(): number {
+    return this.#table.bytes;
+  }
+
+  usePolicies(policies: readonly Policy[]): void {
+    if (this.#nextNumber + 2 * policies.length > sequenceNumberLimit) this.#beginNumbersAnew();
+    const sequences = new Map<string, FollowedSequence>();
+    for (const policy of policies) {
+      this.#follow(sequences, policy, policy.opensBy);
+      if (policy.closesBy !== undefined) this.#follow(sequences, policy, policy.closesBy);
+    }
+    this.#sequences = sequences;
+    this.#windows = new Map([...sequences.values()].map(({ number, windowMs }) => [number, windowMs]));
+    const watched = new Array<readonly PortRole[] | undefined>(2 * 65536).fill(undefined);
+    for (const [key, roles] of watchedPorts([...sequences.values()])) watched[key] = roles;
+    this.#watched = watched;
+  }
+
+  observe(knock: Knock): void {
+    this.#table.sweep(knock.atMicros);
+    const roles = this.#watched[knock.protocol === protocolNumber.udp ? knock.port + 65536 : knock.port];
+    if (roles === undefined) return;
+    for (let at = 0; at < roles.length; at++) this.#observeIn(roles[at] as PortRole, knock);
+  }
+
+  #observeIn({ followed, role }: PortRole, knock: Knock): void {
+    if (!concerns(followed, knock)) return this.#report.outcome("ignored", followed.sequence, 0, knock);
+    const { sequence, number, steps, windowMs } = followed;
+    let entry = this.#table.find(knock.source, number);
+    if (entry === noEntry) {
+      if ((role & 1) === 0) return this.#report.outcome("ignored", sequence, 0, knock);
+      entry = this.#table.add(knock.source, number, steps, windowMs, knock.atMicros);
+    }
+    const retransmitted = this.#table.recognise(entry, role, knock, windowMs);
+    const elapsedMicros = this.#table.elapsedMicros(entry, knock.atMicros);
+    const inTime = elapsedMicros >= 0 && elapsedMicros < sequence.withinMicros;
+    const move = followed.matcher(this.#table.done(entry), steps, role, retransmitted, inTime);
+    this.#apply(move, entry, knock);
+    this.#tell(move, followed, knock);
+  }
+
+  #apply(move: Move, entry: number, knock: Knock): void {
+    if (move.restartsClock) this.#table.beginAt(entry, knock.atMicros);
+    if (move.remembersAs !== undefined) this.#table.remember(entry, move.remembersAs, knock);
+    if (move.kind === "reset" || move.kind === "expired") this.#table.demote(entry, knock.atMicros);
+    else if (move.kind !== "ignored") this.#table.touch(entry);
+    this.#table.setDone(entry, move.done, knock.atMicros);
+  }
+
+  #tell(move: Move, followed: FollowedSequence, knock: Knock): void {
+    const { sequence, policy, steps } = followed;
+    const isComplete = move.kind === "completed";
+    this.#report.outcome(move.kind, sequence, isComplete || move.done < steps ? move.done : 0, knock);
+    if (!isComplete) return;
+    const source = copyAddress(knock.source);
+    this.#complete({ policy, action: sequence.action, source, atMicros: knock.atMicros });
+  }
+
+  /** Follows a sequence, by its old number when nothing about it has changed: then the progress in it stays. */
+  #follow(sequences: Map<string, FollowedSequence>, policy: Policy, sequence: Sequence): void {
+    const matcher = matchers[sequence.matching];
+    if (matcher === undefined) return;
+    const key = [policy.id, policy.name, sequence.action, sequence.steps.join(","), policy.fingerprint].join(" ");
+    const number = this.#sequences.get(key)?.number ?? this.#nextNumber++;
+    sequences.set(key, followedSequence(number, policy, sequence, matcher));
+  }
+
+  /** After 33 million changed sequences the numbers run out; all progress is lost, once. */
+  #beginNumbersAnew(): void {
+    this.#table.clear();
+    this.#sequences = new Map();
+    this.#nextNumber = 0;
+  }
+}

@@ -1,0 +1,113 @@
+import { type Knock, protocolNumber, tcpFlag } from "../../src/decode/knock.ts";
+import { drawDecoys } from "../../src/policy/decoys.ts";
+import { KnockTracker } from "../../src/sequence/knock-tracker.ts";
+import { policyOf, sequenceOf } from "../fake/policies.ts";
+
+/** What one run showed. */
+export interface MatcherFigure {
+  readonly what: string;
+  readonly knocksPerSecond: number;
+  readonly completions: number;
+  readonly tracked: number;
+  readonly bytesPerSource: number;
+}
+
+type Writable<T> = { -readonly [K in keyof T]: T[K] };
+
+const knock: Writable<Knock> = {
+  atMicros: 0,
+  stampMicros: 0,
+  source: Uint32Array.of(0, 0, 0xffff, 0),
+  target: Uint32Array.of(0, 0, 0xffff, 1),
+  protocol: protocolNumber.tcp,
+  port: 0,
+  sourcePort: 0,
+  flags: tcpFlag.syn,
+  sequenceNumber: 0,
+  ipId: 0,
+};
+
+function trackerOf(policies: number): { tracker: KnockTracker; counts: { completions: number; outcomes: number } } {
+  const counts = { completions: 0, outcomes: 0 };
+  const tracker = new KnockTracker({
+    maxSources: 1_000_000,
+    report: { outcome: () => counts.outcomes++, evicted: () => {} },
+    complete: () => counts.completions++,
+    seed: 1,
+  });
+  const stepsOf = (at: number) => [20_000 + at, 40_000 + at, 30_000 + at];
+  const allSteps = new Set(Array.from({ length: policies }, (_, at) => stepsOf(at)).flat());
+  tracker.usePolicies(
+    Array.from({ length: policies }, (_, at) => {
+      const decoys = drawDecoys(stepsOf(at), 64, (key) => allSteps.has(key));
+      return policyOf(
+        `bench/${at}`,
+        sequenceOf(stepsOf(at).join(" "), { policy: at.toString(16).padStart(8, "0"), decoys }),
+      );
+    }),
+  );
+  return { tracker, counts };
+}
+
+/** Knocks by `sources` sources one after another, each the next step of its sequence; one in a hundred microseconds. */
+function inTurn(policies: number, sources: number, knocks: number): MatcherFigure {
+  const { tracker, counts } = trackerOf(policies);
+  const bases = [20_000, 40_000, 30_000];
+  const began = process.hrtime.bigint();
+  for (let at = 0; at < knocks; at++) {
+    const source = at % sources;
+    knock.source[3] = source * 7919;
+    knock.port = (bases[Math.floor(at / sources) % 3] ?? 0) + (source % policies);
+    knock.sourcePort = at & 0xffff;
+    knock.sequenceNumber = at;
+    knock.atMicros = at;
+    tracker.observe(knock);
+  }
+  return figure(`${policies} policies, ${sources} sources in turn`, knocks, began, tracker, counts.completions);
+}
+
+/** A flood from sources that never come again: of first steps, or of random ports. */
+function flood(policies: number, knocks: number, port: (at: number) => number, what: string): MatcherFigure {
+  const { tracker, counts } = trackerOf(policies);
+  const began = process.hrtime.bigint();
+  for (let at = 0; at < knocks; at++) {
+    knock.source[3] = Math.imul(at, 0x9e3779b1);
+    knock.port = port(at);
+    knock.sequenceNumber = at;
+    knock.atMicros = at;
+    tracker.observe(knock);
+  }
+  return figure(`${policies} policies, ${what}`, knocks, began, tracker, counts.completions);
+}
+
+function figure(
+  what: string,
+  knocks: number,
+  began: bigint,
+  tracker: KnockTracker,
+  completions: number,
+): MatcherFigure {
+  const seconds = Number(process.hrtime.bigint() - began) / 1e9;
+  return {
+    what,
+    knocksPerSecond: Math.round(knocks / seconds),
+    completions,
+    tracked: tracker.trackedSources,
+    bytesPerSource: Math.round(tracker.bytes / Math.max(1, tracker.trackedSources)),
+  };
+}
+
+/** Everything measured, in a few seconds. */
+export function matcherFigures(knocks = 2_000_000): MatcherFigure[] {
+  const anyPort = (at: number) => 1 + ((Math.imul(at, 0x85ebca6b) >>> 16) % 65535);
+  return [
+    inTurn(1, 1_000, knocks),
+    inTurn(1_000, 1_000, knocks),
+    inTurn(1, 100_000, knocks),
+    inTurn(1_000, 500_000, knocks),
+    flood(1, knocks, () => 20_000, "a flood of first steps"),
+    flood(1_000, knocks, (at) => 20_000 + (at % 1_000), "a flood of first steps"),
+    flood(1, knocks, anyPort, "a flood of random ports"),
+    flood(1_000, knocks, anyPort, "a flood of random ports"),
+  ];
+}
