@@ -1,0 +1,72 @@
+import type { Knock } from "../decode/knock.ts";
+
+/**
+ * Remembers the packets of the last moment, so that one that was seen twice counts once: by two taps (a bond and its
+ * port, a VLAN and the link below, a bridge), twice by the tap `any`, or by the old and the new capture child while they
+ * overlap.
+ *
+ * Two taps stamp one packet each for itself, some microseconds apart (measured: 5 to 35; the kernel shares a stamp only
+ * when somebody has asked for it), so the same packet means: the same addresses, ports, protocol, sequence number and IP id,
+ * and stamps less than 2 ms apart. A network that really delivers one packet twice within 2 ms is taken for the same
+ * thing, which is no loss; a client's retransmission comes later and is the matcher's business.
+ *
+ * Fixed memory: 8,192 sets of four, the oldest of a set gives way. The hash is keyed, so that nobody outside can choose
+ * packets that push others out.
+ */
+export class RecentPackets {
+  readonly #words = new Uint32Array(sets * ways * wordsPerPacket);
+  readonly #stamps = new Float64Array(sets * ways).fill(Number.NEGATIVE_INFINITY);
+  readonly #key: number;
+  readonly #packet = new Uint32Array(wordsPerPacket);
+
+  /** `key` is any 32 random bits. */
+  constructor(key: number) {
+    this.#key = key;
+  }
+
+  /** Whether this packet was seen a moment ago; remembers it. */
+  isRepeat(knock: Knock): boolean {
+    const packet = this.#packet;
+    packet.set(knock.source, 0);
+    packet.set(knock.target, 4);
+    packet[8] = (knock.sourcePort << 16) | knock.port;
+    packet[9] = knock.sequenceNumber;
+    packet[10] = (knock.ipId << 16) | (knock.protocol << 8) | knock.flags;
+    return this.#findOrTake((this.#hash(packet) & (sets - 1)) * ways, knock.stampMicros);
+  }
+
+  #findOrTake(firstSlot: number, stampMicros: number): boolean {
+    let oldest = firstSlot;
+    for (let slot = firstSlot; slot < firstSlot + ways; slot++) {
+      const stamp = this.#stamps[slot] ?? 0;
+      if (Math.abs(stamp - stampMicros) < sameMicros && this.#holds(slot)) return true;
+      if (stamp < (this.#stamps[oldest] ?? 0)) oldest = slot;
+    }
+    this.#stamps[oldest] = stampMicros;
+    this.#words.set(this.#packet, oldest * wordsPerPacket);
+    return false;
+  }
+
+  #holds(slot: number): boolean {
+    const from = slot * wordsPerPacket;
+    for (let word = 0; word < wordsPerPacket; word++) {
+      if (this.#words[from + word] !== this.#packet[word]) return false;
+    }
+    return true;
+  }
+
+  #hash(packet: Uint32Array): number {
+    let hash = this.#key;
+    for (let word = 0; word < wordsPerPacket; word++) {
+      hash = Math.imul(hash ^ (packet[word] ?? 0), 0x85ebca6b);
+      hash ^= hash >>> 13;
+    }
+    hash = Math.imul(hash, 0xc2b2ae35);
+    return (hash ^ (hash >>> 16)) >>> 0;
+  }
+}
+
+const sets = 8192;
+const ways = 4;
+const wordsPerPacket = 11;
+const sameMicros = 2000;
