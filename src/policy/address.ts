@@ -31,8 +31,23 @@ export function parseAddress(text: string): Address | undefined {
   return Uint32Array.of(0, 0, mappedWord, ((a ?? 0) << 24) | ((b ?? 0) << 16) | ((c ?? 0) << 8) | (d ?? 0));
 }
 
+/** The longest text of an IPv6 address, with an IPv4 tail. */
+const longestSix = 45;
+
+/** A dotted tail is turned into two groups first: ipaddr.js reads `::1.2.3.4` as `::ffff:1.2.3.4`, and octal or hexadecimal parts. */
 function parseSix(text: string): Address | undefined {
-  if (text.includes("%") || !ipaddr.IPv6.isValid(text)) return undefined;
+  if (text.length > longestSix || text.includes("%")) return undefined;
+  const tailAt = text.lastIndexOf(":") + 1;
+  const tail = text.slice(tailAt);
+  if (!tail.includes(".")) return parseGroups(text);
+  const four = parseAddress(tail)?.[3];
+  return four === undefined
+    ? undefined
+    : parseGroups(`${text.slice(0, tailAt)}${(four >>> 16).toString(16)}:${(four & 0xffff).toString(16)}`);
+}
+
+function parseGroups(text: string): Address | undefined {
+  if (/[0-9a-f]{5}/i.test(text) || !ipaddr.IPv6.isValid(text)) return undefined;
   const parts = ipaddr.IPv6.parse(text).parts;
   const word = (at: number) => ((parts[at] ?? 0) << 16) | (parts[at + 1] ?? 0);
   return Uint32Array.of(word(0), word(2), word(4), word(6));
@@ -46,8 +61,7 @@ export function familyOf(address: Address): Family {
 /** The canonical text: four decimal parts, or IPv6 as RFC 5952 has it. */
 export function formatAddress(address: Address): string {
   const last = address[3] ?? 0;
-  if (familyOf(address) === "ipv4")
-    return `${last >>> 24}.${(last >>> 16) & 255}.${(last >>> 8) & 255}.${last & 255}`;
+  if (familyOf(address) === "ipv4") return `${last >>> 24}.${(last >>> 16) & 255}.${(last >>> 8) & 255}.${last & 255}`;
   const parts = [...address].flatMap((word) => [word >>> 16, word & 0xffff]);
   return new ipaddr.IPv6(parts).toRFC5952String();
 }

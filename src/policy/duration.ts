@@ -3,10 +3,12 @@ export const durationPattern = /^(0|[1-9]\d{0,8})(ms|s|m|h)$/;
 
 const unitMicros: Readonly<Record<string, number>> = { ms: 1e3, s: 1e6, m: 60e6, h: 3600e6 };
 
-/** Microseconds of a duration, or undefined where the text is none. */
+/** Microseconds of a duration, or undefined where the text is none, or so long (285 years) that it would not be exact. */
 export function parseDuration(text: string): number | undefined {
   const match = durationPattern.exec(text);
-  return match === null ? undefined : Number(match[1]) * (unitMicros[match[2] ?? ""] ?? 0);
+  if (match === null) return undefined;
+  const micros = Number(match[1]) * (unitMicros[match[2] ?? ""] ?? 0);
+  return Number.isSafeInteger(micros) ? micros : undefined;
 }
 
 /** The shortest exact text in one unit, rounded up to whole milliseconds. */

@@ -33,13 +33,16 @@ export interface PortRange {
   readonly last: number;
 }
 
+/** The forms `22`, `22/tcp` and `6000-6010/udp`. No leading zeros: other programs read them as octal. */
+export const portRangePattern = /^([1-9]\d{0,4})(?:-([1-9]\d{0,4}))?(?:\/(tcp|udp))?$/;
+
 /** Reads `22`, `22/tcp` or `6000-6010/udp`; without a protocol tcp. Undefined where it is none of these. */
 export function parsePortRange(text: string): PortRange | undefined {
-  const match = /^(\d{1,5})(?:-(\d{1,5}))?(?:\/(tcp|udp))?$/.exec(text);
+  const match = portRangePattern.exec(text);
   if (match === null) return undefined;
   const first = Number(match[1]);
   const last = match[2] === undefined ? first : Number(match[2]);
-  if (first < 1 || last > 65535 || first > last) return undefined;
+  if (last > 65535 || first > last) return undefined;
   return { protocol: match[3] === "udp" ? "udp" : "tcp", first, last };
 }
 

@@ -1,0 +1,150 @@
+import { type Admission, admit } from "./admission.ts";
+import { isCritical } from "./conflicts.ts";
+import { drawDecoys } from "./decoys.ts";
+import { type ConfigText, type RawResource, readText } from "./document.ts";
+import { type Draft, draftPolicy } from "./draft.ts";
+import { problemFor, rejects } from "./finding.ts";
+import { fingerprintOf } from "./fingerprint.ts";
+import type { Policy, Sequence } from "./policy.ts";
+import { formatPort, type Port, portKey, portOfKey } from "./port.ts";
+import type { Problem } from "./problem.ts";
+import { problemOf } from "./problem-catalogue.ts";
+import { knockSequenceSchema } from "./schema.ts";
+import { schemaProblems } from "./schema-problem.ts";
+
+/** What besides the texts decides about a policy. */
+export interface CompileOptions {
+  /** `--guard`: guarded whether a policy opens them or not. */
+  readonly guards: readonly Port[];
+  /** `--serve`: never decoys. */
+  readonly served: readonly Port[];
+  readonly allowCommands: boolean;
+  readonly allowCritical: boolean;
+  /** The namespace of policies that name none. */
+  readonly defaultNamespace: string;
+  /** Policies in force that must not lose their doors because a new version of them is rejected; see admission.ts. */
+  readonly standing?: readonly Policy[] | undefined;
+}
+
+/** The whole configuration, compiled. */
+export interface Compilation {
+  /** Versions kept from `standing` first, then the others as they stand in the texts. */
+  readonly policies: readonly Policy[];
+  /** Ordered by text, line and column. */
+  readonly problems: readonly Problem[];
+  /** KnockSequences seen. */
+  readonly declared: number;
+  /** KnockSequences that are not in force as the texts have them. */
+  readonly rejected: number;
+  /** Names of all policies that the texts speak of, rejected ones too. */
+  readonly names: ReadonlySet<string>;
+  /** Something could not be read, so that `names` may lack policies. */
+  readonly unreadable: boolean;
+  /** Ports of accepted policies and `--guard`, ascending by key. */
+  readonly guarded: readonly Port[];
+  /** Those of them whose connections end with the grant. */
+  readonly cutting: readonly Port[];
+}
+
+const mostPolicies = 4096;
+const mostProblems = 2000;
+
+/** From all texts at once to one immutable configuration and all problems. Pure; never throws, whatever the texts hold. */
+export function compile(texts: readonly ConfigText[], options: CompileOptions): Compilation {
+  const read = texts.map((text) => readText(text, options.defaultNamespace));
+  const resources = read.flatMap((text) => text.resources);
+  const surplus = resources.slice(mostPolicies, mostPolicies + 1);
+  const { drafts, problems } = draftAll(resources.slice(0, mostPolicies), options);
+  const guards = options.guards.filter((port) => options.allowCritical || !isCritical(port));
+  const admission = admit(drafts, resources, { ...options, guards });
+  const policies = finish(admission, guards, options.served);
+  const found = [
+    ...guardProblems(options),
+    ...read.flatMap((text) => text.problems),
+    ...problems,
+    ...surplus.map((resource) => problemFor(resource, { code: "policies-too-many", path: [] })),
+    ...admission.problems,
+  ];
+  return {
+    policies,
+    problems: arrange(found, texts),
+    declared: resources.length,
+    rejected: resources.length - admission.accepted.length - admission.keptUnchanged,
+    names: new Set(resources.flatMap(({ policy }) => policy ?? [])),
+    unreadable:
+      surplus.length > 0 ||
+      read.some((text) => text.unreadable) ||
+      resources.some(({ policy }) => policy === undefined),
+    guarded: portSet([...guards, ...policies.flatMap(({ opens }) => opens?.ports ?? [])]),
+    cutting: portSet(policies.flatMap(({ opens }) => (opens?.established === "Cut" ? opens.ports : []))),
+  };
+}
+
+/** Each resource by itself. */
+function draftAll(resources: readonly RawResource[], options: CompileOptions) {
+  const drafts: Draft[] = [];
+  const problems: Problem[] = [];
+  for (const resource of resources) {
+    const parsed = knockSequenceSchema.safeParse(resource.value);
+    if (!parsed.success) {
+      problems.push(...schemaProblems(resource, parsed.error.issues));
+      continue;
+    }
+    const { draft, findings } = draftPolicy(resource, parsed.data, options);
+    problems.push(...findings.map((finding) => problemFor(resource, finding)));
+    if (!findings.some(rejects)) drafts.push(draft);
+  }
+  return { drafts, problems };
+}
+
+/** Draws the decoys, which takes the steps and doors of all. A kept version only loses those that are needed elsewhere now. */
+function finish({ kept, accepted }: Admission, guards: readonly Port[], served: readonly Port[]): readonly Policy[] {
+  const taken = new Set([...guards, ...served].map(portKey));
+  for (const { opensBy, closesBy, opens } of [...kept, ...accepted]) {
+    for (const key of [...opensBy.steps, ...(closesBy?.steps ?? [])]) taken.add(key);
+    for (const port of opens?.ports ?? []) taken.add(portKey(port));
+  }
+  const isTaken = (key: number) => taken.has(key);
+  const thin = (sequence: Sequence) => ({ ...sequence, decoys: sequence.decoys.filter((key) => !isTaken(key)) });
+  const keptPolicies = kept.map((policy) => withSequences(policy, thin));
+  return [...keptPolicies, ...accepted.map((draft) => policyOf(draft, isTaken))];
+}
+
+function policyOf(draft: Draft, isTaken: (key: number) => boolean): Policy {
+  const { id, name, opensBy, closesBy, opens, run, decoys } = draft;
+  const policy = { id, name, opensBy, closesBy, opens, run, fingerprint: fingerprintOf(draft) };
+  return withSequences(policy, (sequence) => ({ ...sequence, decoys: drawDecoys(sequence.steps, decoys, isTaken) }));
+}
+
+function withSequences(policy: Policy, change: (sequence: Sequence) => Sequence): Policy {
+  const { opensBy, closesBy } = policy;
+  return { ...policy, opensBy: change(opensBy), closesBy: closesBy === undefined ? undefined : change(closesBy) };
+}
+
+/** A critical `--guard` is not guarded, and said to be so. */
+function guardProblems({ guards, allowCritical }: CompileOptions): readonly Problem[] {
+  const where = { policy: undefined, field: "", place: { origin: "--guard" } };
+  return guards
+    .filter((port) => isCritical(port) && !allowCritical)
+    .map((port) => problemOf("port-critical", where, formatPort(port)));
+}
+
+function portSet(ports: readonly Port[]): readonly Port[] {
+  return [...new Set(ports.map(portKey))].sort((one, other) => one - other).map(portOfKey);
+}
+
+/** In the order of the texts, each problem once, and no more than people can use. */
+function arrange(problems: readonly Problem[], texts: readonly ConfigText[]): readonly Problem[] {
+  const order = new Map(texts.map((text, at) => [text.origin, at]));
+  const rank = ({ place }: Problem) => order.get(place.origin) ?? -1;
+  const sorted = [...problems].sort(
+    (one, other) =>
+      rank(one) - rank(other) ||
+      (one.place.line ?? 0) - (other.place.line ?? 0) ||
+      (one.place.column ?? 0) - (other.place.column ?? 0),
+  );
+  const [surplus] = sorted.slice(mostProblems);
+  if (surplus === undefined) return sorted;
+  const where = { policy: undefined, field: "", place: surplus.place };
+  return [...sorted.slice(0, mostProblems), problemOf("problems-left-out", where)];
+}

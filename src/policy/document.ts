@@ -1,0 +1,152 @@
+import { LineCounter } from "yaml";
+import { type Finding, problemFor, rejects } from "./finding.ts";
+import { nearestName } from "./nearest-name.ts";
+import type { Place, Problem } from "./problem.ts";
+import { type ProblemCode, problemOf } from "./problem-catalogue.ts";
+import { apiVersion, kind, namePattern, namespacePattern } from "./schema.ts";
+import { type Path, readYaml, type YamlDocument } from "./yaml-document.ts";
+
+/** One text of configuration; the `ConfigDocument` of the config-source stage is one. */
+export interface ConfigText {
+  /** What a person calls it: a path. */
+  readonly origin: string;
+  readonly format: "yaml" | "knockd-conf";
+  readonly text: string;
+}
+
+/** A KnockSequence as it was written, before validation. */
+export interface RawResource {
+  readonly value: unknown;
+  /** `namespace/name`, where these can be read. */
+  readonly policy: string | undefined;
+  /** The path of a field below this resource as people read it: `spec.opens.ports[1]`, inside a List `items[0].spec`. */
+  fieldOf(path: Path): string;
+  placeOf(path: Path): Place;
+}
+
+/** What a text holds. */
+export interface ReadText {
+  readonly resources: readonly RawResource[];
+  readonly problems: readonly Problem[];
+  /** Something that may have been a policy could not be read, so it is not known which policies the text declares. */
+  readonly unreadable: boolean;
+}
+
+/** A text may have 1 MiB: some 3,000 policies. */
+export const longestText = 1 << 20;
+
+/** Reads the resources of a text that nobody vouches for. Never throws. Resources of other kinds are left out with a warning. */
+export function readText(text: ConfigText, defaultNamespace: string): ReadText {
+  const refused = refuse(text);
+  if (refused !== undefined) {
+    const place = { origin: text.origin, line: 1, column: 1 };
+    return { resources: [], problems: [problemOf(refused, { policy: undefined, field: "", place })], unreadable: true };
+  }
+  const lines = new LineCounter();
+  const reader = new TextReader(text.origin, lines, defaultNamespace);
+  for (const document of readYaml(text.text, lines)) reader.readDocument(document);
+  return reader;
+}
+
+function refuse(text: ConfigText): ProblemCode | undefined {
+  if (text.format !== "yaml") return "format-unsupported";
+  return text.text.length > longestText ? "text-too-large" : undefined;
+}
+
+class TextReader implements ReadText {
+  readonly resources: RawResource[] = [];
+  readonly problems: Problem[] = [];
+  unreadable = false;
+  private readonly origin: string;
+  private readonly lines: LineCounter;
+  private readonly defaultNamespace: string;
+
+  constructor(origin: string, lines: LineCounter, defaultNamespace: string) {
+    this.origin = origin;
+    this.lines = lines;
+    this.defaultNamespace = defaultNamespace;
+  }
+
+  readDocument(document: YamlDocument): void {
+    for (const { code, path, offset } of document.faults) {
+      this.unreadable = true;
+      const where = { policy: undefined, field: formatPath(path), place: this.place(offset) };
+      this.problems.push(problemOf(code, where));
+    }
+    if (document.faults.length > 0 || document.value === null) return;
+    const items = listItems(document.value);
+    if (items === undefined) this.readResource(document, document.value, []);
+    else for (const [at, item] of items.entries()) this.readResource(document, item, ["items", at]);
+  }
+
+  private readResource(document: YamlDocument, value: unknown, prefix: Path): void {
+    const resource = {
+      value,
+      policy: policyName(value, this.defaultNamespace),
+      fieldOf: (path: Path) => formatPath([...prefix, ...path]),
+      placeOf: (path: Path) => this.place(document.offsetOf([...prefix, ...path])),
+    };
+    const strange = strangeness(value);
+    if (strange === undefined) {
+      this.resources.push(resource);
+      return;
+    }
+    if (rejects(strange)) this.unreadable = true;
+    this.problems.push(problemFor(resource, strange));
+  }
+
+  private place(offset: number): Place {
+    const { line, col } = this.lines.linePos(offset);
+    return { origin: this.origin, line: Math.max(1, line), column: Math.max(1, col) };
+  }
+}
+
+/** The items of a `kubectl get -o yaml`. */
+function listItems(value: unknown): readonly unknown[] | undefined {
+  const isList = fieldText(value, "apiVersion") === "v1" && fieldText(value, "kind") === "List";
+  const items = isList || fieldText(value, "kind") === `${kind}List` ? field(value, "items") : undefined;
+  return Array.isArray(items) ? items : undefined;
+}
+
+/** Why a document is not a KnockSequence of the version known; undefined when it is one. */
+function strangeness(value: unknown): Finding | undefined {
+  const version = fieldText(value, "apiVersion");
+  const kindText = fieldText(value, "kind");
+  if (version === undefined || kindText === undefined) return { code: "not-a-resource", path: [] };
+  const group = apiVersion.split("/")[0] ?? "";
+  const ours = version === group || version.startsWith(`${group}/`);
+  if (kindText === kind)
+    return version === apiVersion ? undefined : { code: "version-unsupported", path: ["apiVersion"] };
+  if (ours && (kindText === "KnockNode" || kindText === "KnockGrant")) return { code: "kind-foreign", path: ["kind"] };
+  if (ours) return { code: "kind-unknown", path: ["kind"] };
+  return nearestName(kindText, [kind]) === undefined
+    ? { code: "kind-foreign", path: ["kind"] }
+    : { code: "kind-unknown", path: ["kind"], detail: "did you mean KnockSequence?" };
+}
+
+function policyName(value: unknown, defaultNamespace: string): string | undefined {
+  const metadata = field(value, "metadata");
+  const name = fieldText(metadata, "name");
+  const namespace = field(metadata, "namespace") === undefined ? defaultNamespace : fieldText(metadata, "namespace");
+  if (name === undefined || namespace === undefined) return undefined;
+  return namePattern.test(name) && namespacePattern.test(namespace) ? `${namespace}/${name}` : undefined;
+}
+
+function field(value: unknown, name: string): unknown {
+  return typeof value === "object" && value !== null ? (value as Readonly<Record<string, unknown>>)[name] : undefined;
+}
+
+function fieldText(value: unknown, name: string): string | undefined {
+  const text = field(value, name);
+  return typeof text === "string" ? text : undefined;
+}
+
+/** `spec.opens.ports[1]`. A name that is no word is not shown where a step could stand in its place. */
+export function formatPath(path: Path): string {
+  let text = "";
+  for (const part of path) {
+    if (typeof part === "number") text += `[${part}]`;
+    else text += `${text === "" ? "" : "."}${/^[A-Za-z][A-Za-z0-9._/-]{0,79}$/.test(part) ? part : "?"}`;
+  }
+  return text;
+}
