@@ -1,3 +1,5 @@
+import { setTimeout as timeout } from "node:timers/promises";
+
 /**
  * A timer that has been set and can be taken back.
  */
@@ -40,4 +42,16 @@ export const systemClock: Clock = {
 function wallShiftMicros(): number {
   const shiftMs = Date.now() - (performance.timeOrigin + performance.now());
   return Math.abs(shiftMs) < 20 ? 0 : Math.round(shiftMs * 1000);
+}
+
+/** Resolves after `delayMs`, or as soon as the signal is aborted. Unlike a timer of a clock it keeps the process alive: for commands. */
+export async function sleep(delayMs: number, signal?: AbortSignal): Promise<void> {
+  if (signal?.aborted === true) return;
+  await timeout(
+    Math.min(Math.max(0, delayMs), longestDelayMs),
+    undefined,
+    signal === undefined ? {} : { signal },
+  ).catch((cause) => {
+    if (signal?.aborted !== true) throw cause;
+  });
 }

@@ -1,4 +1,4 @@
-import { logFormats, logLevels } from "./observability/logger.ts";
+import { logFormats, logLevels } from "./observability/log-level.ts";
 import {
   choiceValue,
   cidrValue,

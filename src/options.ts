@@ -53,9 +53,13 @@ function readOption(spec: OptionSpec, given: GivenOptions, env: Environment, pro
     if (value === undefined) problems.push(`${origin}: ${JSON.stringify(text)} is not ${spec.value.expected}.`);
     return value === undefined ? [] : [value];
   });
-  if (spec.takes === "many") return Object.freeze(values.flat());
+  if (spec.takes === "many") return Object.freeze(withoutRepeats(values.flat()));
   const last = values.at(-1);
   return spec.takes === "switch" ? (last ?? false) : last;
+}
+
+function withoutRepeats(values: readonly unknown[]): unknown[] {
+  return [...new Map(values.map((value) => [JSON.stringify(value), value])).values()];
 }
 
 /** The texts to read and who gave them, for messages. */
@@ -88,8 +92,6 @@ function contradictions(options: AgentOptions): string[] {
   ];
   if (options.interfaces.includes("any") && new Set(options.interfaces).size > 1)
     problems.push("--interface any taps every interface: leave the others out.");
-  if (options.serves.length > 0 && !options.defaultDrop)
-    problems.push("--serve only means something with --default-drop: add that or leave it out.");
   if (options.configs.length === 0 && options.guards.length === 0 && !options.defaultDrop)
     problems.push("There is nothing to guard: name a policy file or folder with --config.");
   const locked = options.configs.length === 0 ? defaultDropProblem(options, options.guards.length > 0) : undefined;

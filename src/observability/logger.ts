@@ -4,11 +4,7 @@ import pinoPretty from "pino-pretty";
 import type { Clock } from "../clock.ts";
 import { LogDestination } from "./log-destination.ts";
 import { type LogEventName, logEvents } from "./log-events.ts";
-
-export const logLevels = ["error", "warn", "info", "debug"] as const;
-export type LogLevel = (typeof logLevels)[number];
-export const logFormats = ["json", "pretty"] as const;
-export type LogFormat = (typeof logFormats)[number];
+import type { LogFormat, LogLevel } from "./log-level.ts";
 
 /**
  * What a line may carry beside its message. A closed list on purpose: there is no field in which a step could be put. The

@@ -1,0 +1,158 @@
+import { type Command, Option } from "commander";
+import { type Address, parseAddress } from "../policy/address.ts";
+import { parseDuration } from "../policy/duration.ts";
+import { addOptions, readSocket } from "./agent-commands.ts";
+import type { OutputFormat } from "./command-io.ts";
+import { example, type Wiring } from "./wiring.ts";
+
+/** Wires the commands that need no agent's options. */
+export function addClientCommands(program: Command, wiring: Wiring): void {
+  addKnock(program, wiring);
+  addWatch(program, wiring);
+  addCheck(program, wiring);
+  addReplay(program, wiring);
+  addGrants(program, wiring);
+  addRevoke(program, wiring);
+}
+
+interface KnockFlags {
+  readonly udp?: true;
+  readonly delay: string;
+  readonly ipv4?: true;
+  readonly ipv6?: true;
+  readonly verbose?: true;
+  readonly open?: string;
+  readonly wait: string;
+}
+
+function addKnock(program: Command, { io, commands, finish }: Wiring): void {
+  const knock = program
+    .command("knock")
+    .description("Knocks: one SYN a TCP port, one byte a UDP port, in the order given.")
+    .version(program.version() ?? "", "-V, --version", "print the version")
+    .argument("<host>", "name or address")
+    .argument("<port...>", "what to knock on: 7000, 7000:udp or 7000/udp")
+    .option("-u, --udp", "knock on every port by UDP")
+    .option("-d, --delay <ms>", "milliseconds to wait after every hit", "0")
+    .addOption(new Option("-4, --ipv4", "use IPv4").conflicts("ipv6"))
+    .addOption(new Option("-6, --ipv6", "use IPv6").conflicts("ipv4"))
+    .option("-v, --verbose", "show every hit")
+    .option("--open <port>", "afterwards wait until this TCP port answers, and tell how long it took")
+    .option("--wait <duration>", "how long to wait for --open", "10s")
+    .addHelpText(
+      "after",
+      example("knockgate knock bastion.example 7000/udp 8000 9000/udp --open 22 && ssh bastion.example"),
+    );
+  knock.action(async (host: string, ports: string[]) => {
+    const { udp, delay, ipv4, ipv6, verbose, open, wait } = knock.opts<KnockFlags>();
+    const waitMicros =
+      parseDuration(wait) ?? knock.error(`error: --wait: "${wait}" is not a duration: write 10s or 1m.`);
+    const family = ipv6 ? 6 : ipv4 ? 4 : undefined;
+    const start = await commands.knock();
+    const flags = {
+      udp: udp === true,
+      delay,
+      family,
+      verbose: verbose === true,
+      open,
+      waitMs: waitMicros / 1000,
+    } as const;
+    finish(await start({ host, ports, ...flags }, io));
+  });
+}
+
+function addWatch(program: Command, wiring: Wiring): void {
+  const watch = program
+    .command("watch")
+    .description('Shows live what knocks do: how far, why not, granted. Answers "why did my knock not work".')
+    .argument("[source]", "only this address");
+  addOptions(watch, ["socket"]);
+  watch.addHelpText("after", example("knockgate watch 192.0.2.7"));
+  watch.action(async (text: string | undefined) => {
+    const source = text === undefined ? undefined : readAddress(watch, text);
+    const { socket } = readSocket(watch, wiring);
+    const start = await wiring.commands.watch();
+    wiring.finish(await start({ source, socket }, wiring.io));
+  });
+}
+
+function addCheck(program: Command, { io, commands, finish }: Wiring): void {
+  const check = program
+    .command("check")
+    .description("Tells every problem with file, line and field; exit code 1 when something is rejected.")
+    .argument("<path...>", "files and folders")
+    .addHelpText("after", example("knockgate check /etc/knockgate"));
+  check.action(async (paths: string[]) => finish(await (await commands.check())({ paths }, io)));
+}
+
+interface ReplayFlags {
+  readonly config: readonly string[];
+  readonly local?: readonly Address[];
+  readonly output: OutputFormat;
+}
+
+function addReplay(program: Command, { io, commands, finish }: Wiring): void {
+  const replay = program.command("replay");
+  const locals = new Option(
+    "--local <ADDR>",
+    "only packets to this address count; may be repeated (default: every destination)",
+  );
+  const configs = new Option(
+    "--config <PATH>",
+    "a file or folder with policies; may be repeated",
+  ).makeOptionMandatory();
+  replay
+    .description("Tells who would have been let in by the packets of a capture file. Offline, needs no privileges.")
+    .argument("<file>", "a capture in pcap format")
+    .addOption(configs.argParser<readonly string[]>((text, before = []) => [...before, text]))
+    .addOption(locals.argParser<readonly Address[]>((text, before = []) => [...before, readAddress(replay, text)]))
+    .addOption(outputOption("one object a line with at, source, sequence"))
+    .addHelpText("after", example("knockgate replay knocks.pcap --config ssh.yaml"));
+  replay.action(async (file: string) => {
+    const { config, local = [], output } = replay.opts<ReplayFlags>();
+    const start = await commands.replay();
+    finish(await start({ file, configs: config, locals: local, output }, io));
+  });
+}
+
+function addGrants(program: Command, wiring: Wiring): void {
+  const grants = program
+    .command("grants")
+    .description("Lists what is open: from the agent, or from the kernel when none runs.");
+  grants.addOption(outputOption("for programs"));
+  addOptions(grants, ["socket"]);
+  grants.addHelpText("after", example("knockgate grants -o json"));
+  grants.action(async () => {
+    const { socket } = readSocket(grants, wiring);
+    const { output } = grants.opts<{ output: OutputFormat }>();
+    const start = await wiring.commands.grants();
+    wiring.finish(await start({ output, socket }, wiring.io));
+  });
+}
+
+function addRevoke(program: Command, wiring: Wiring): void {
+  const revoke = program
+    .command("revoke")
+    .description("Closes what a source has open.")
+    .argument("<source>", "an address")
+    .option("--sequence <NAME>", "only what this sequence opened: namespace/name");
+  addOptions(revoke, ["socket"]);
+  revoke.addHelpText("after", example("knockgate revoke 192.0.2.7"));
+  revoke.action(async (text: string) => {
+    const source = readAddress(revoke, text);
+    const { socket } = readSocket(revoke, wiring);
+    const { sequence } = revoke.opts<{ sequence?: string }>();
+    const start = await wiring.commands.revoke();
+    wiring.finish(await start({ source, sequence, socket }, wiring.io));
+  });
+}
+
+function outputOption(jsonMeans: string): Option {
+  return new Option("-o, --output <format>", `a table for people, or json: ${jsonMeans}`)
+    .choices(["table", "json"])
+    .default("table");
+}
+
+function readAddress(command: Command, text: string): Address {
+  return parseAddress(text) ?? command.error(`error: "${text}" is not an address: write 192.0.2.7 or 2001:db8::7.`);
+}

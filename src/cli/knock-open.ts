@@ -1,0 +1,40 @@
+import { connect, type Socket } from "node:net";
+import { type Clock, sleep } from "../clock.ts";
+
+/** Pauses before the second and later attempts; the last is repeated. */
+const pausesMs = [10, 20, 40, 80, 150, 300, 500] as const;
+
+/**
+ * Waits until a TCP port accepts a connection: microseconds since the call, or undefined after `waitMs`. Attempts overlap: one that
+ * was dropped before the door opened would only be repeated by the kernel after a second, and a short limit on each would never
+ * succeed over a slow line. The connection is closed at once.
+ */
+export async function waitForPort(
+  address: string,
+  port: number,
+  waitMs: number,
+  clock: Clock,
+): Promise<number | undefined> {
+  const beganMicros = clock.nowMicros();
+  const answered = new AbortController();
+  const attempts = new Set<Socket>();
+  const elapsedMs = () => (clock.nowMicros() - beganMicros) / 1000;
+  try {
+    for (let round = 0; !answered.signal.aborted && elapsedMs() < waitMs; round++) {
+      attempt(address, port, attempts, () => answered.abort());
+      const pause = pausesMs[Math.min(round, pausesMs.length - 1)] ?? 0;
+      await sleep(Math.min(pause, waitMs - elapsedMs()), answered.signal);
+    }
+    return answered.signal.aborted ? clock.nowMicros() - beganMicros : undefined;
+  } finally {
+    for (const socket of attempts) socket.destroy();
+  }
+}
+
+function attempt(address: string, port: number, attempts: Set<Socket>, answered: () => void): void {
+  const socket = connect({ host: address, port, autoSelectFamily: false });
+  attempts.add(socket);
+  socket.once("connect", answered);
+  socket.on("error", () => socket.destroy()); // refused or unreachable: closed still, the next attempt follows
+  socket.once("close", () => attempts.delete(socket));
+}

@@ -1,0 +1,40 @@
+import type { AgentOptions } from "../options.ts";
+import type {
+  CheckArguments,
+  CleanupArguments,
+  CommandIo,
+  GrantsArguments,
+  ReplayArguments,
+  RevokeArguments,
+  WatchArguments,
+} from "./command-io.ts";
+import type { KnockArguments } from "./knock.ts";
+
+/** A command: what it was asked and the world in, an exit code out. */
+export type CommandOf<Arguments> = (args: Arguments, io: CommandIo) => Promise<number>;
+
+/** Loads each command only when it is called, so that `knockgate knock` does not wait for the agent's code. */
+export interface CommandLoaders {
+  agent(): Promise<CommandOf<AgentOptions>>;
+  knock(): Promise<CommandOf<KnockArguments>>;
+  watch(): Promise<CommandOf<WatchArguments>>;
+  check(): Promise<CommandOf<CheckArguments>>;
+  ruleset(): Promise<CommandOf<AgentOptions>>;
+  replay(): Promise<CommandOf<ReplayArguments>>;
+  grants(): Promise<CommandOf<GrantsArguments>>;
+  revoke(): Promise<CommandOf<RevokeArguments>>;
+  cleanup(): Promise<CommandOf<CleanupArguments>>;
+}
+
+/** What the wiring of one command needs. */
+export interface Wiring {
+  readonly io: CommandIo;
+  readonly commands: CommandLoaders;
+  /** Takes the exit code of the command that ran. */
+  readonly finish: (code: number) => void;
+}
+
+/** The part of a usage text that shows how it is done. */
+export function example(...lines: readonly string[]): string {
+  return `\n${lines.length === 1 ? "Example" : "Examples"}:\n${lines.map((line) => `  ${line}`).join("\n")}`;
+}

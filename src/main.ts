@@ -1,0 +1,17 @@
+#!/usr/bin/env node
+import { processIo } from "./cli/process-io.ts";
+import { type CommandLoaders, runProgram } from "./cli/program.ts";
+
+const commands: CommandLoaders = {
+  agent: async () => (await import("./cli/agent.ts")).agentCommand,
+  knock: async () => (await import("./cli/knock.ts")).knockCommand,
+  watch: async () => (await import("./cli/watch.ts")).watchCommand,
+  check: async () => (await import("./cli/check.ts")).checkCommand,
+  ruleset: async () => (await import("./cli/ruleset.ts")).rulesetCommand,
+  replay: async () => (await import("./cli/replay.ts")).replayCommand,
+  grants: async () => (await import("./cli/grants.ts")).grantsCommand,
+  revoke: async () => (await import("./cli/revoke.ts")).revokeCommand,
+  cleanup: async () => (await import("./cli/cleanup.ts")).cleanupCommand,
+};
+
+process.exitCode = await runProgram(process.argv.slice(2), processIo(), commands);
