@@ -1,9 +1,9 @@
 import { type Knock, protocolNumber } from "../decode/knock.ts";
 import { copyAddress } from "../policy/address.ts";
 import type { Policy, Sequence } from "../policy/policy.ts";
-import { noEntry } from "./entry-arena.ts";
+import { type Entry, noEntry } from "./entry-arena.ts";
 import { sequenceNumberLimit } from "./entry-index.ts";
-import type { Move } from "./matcher.ts";
+import type { Move, Role } from "./matcher.ts";
 import { matchers } from "./matchers.ts";
 import type { Completion, KnockEngine, SequenceReport } from "./outcome.ts";
 import { ProgressTable } from "./progress-table.ts";
@@ -80,22 +80,28 @@ export class KnockTracker implements KnockEngine {
   }
 
   #observeIn({ followed, role }: PortRole, knock: Knock): void {
-    if (!concerns(followed, knock)) return this.#report.outcome("ignored", followed.sequence, 0, knock);
-    const { sequence, number, steps, windowMs } = followed;
-    let entry = this.#table.find(knock.source, number);
+    const { sequence, steps, windowMs, matcher } = followed;
+    const entry = concerns(followed, knock) ? this.#entryOf(followed, role, knock) : noEntry;
     if (entry === noEntry) {
-      if ((role & 1) === 0) return this.#report.outcome("ignored", sequence, 0, knock);
-      entry = this.#table.add(knock.source, number, steps, windowMs, knock.atMicros);
+      this.#report.outcome("ignored", sequence, 0, knock);
+      return;
     }
     const retransmitted = this.#table.recognise(entry, role, knock, windowMs);
     const elapsedMicros = this.#table.elapsedMicros(entry, knock.atMicros);
     const inTime = elapsedMicros >= 0 && elapsedMicros < sequence.withinMicros;
-    const move = followed.matcher(this.#table.done(entry), steps, role, retransmitted, inTime);
+    const move = matcher(this.#table.done(entry), steps, role, retransmitted, inTime);
     this.#apply(move, entry, knock);
     this.#tell(move, followed, knock);
   }
 
-  #apply(move: Move, entry: number, knock: Knock): void {
+  /** The entry of the knock's source; a new one where there is none and the knock is a first step. */
+  #entryOf({ number, steps, windowMs }: FollowedSequence, role: Role, knock: Knock): Entry {
+    const entry = this.#table.find(knock.source, number);
+    if (entry !== noEntry || (role & 1) === 0) return entry;
+    return this.#table.add(knock.source, number, steps, windowMs, knock.atMicros);
+  }
+
+  #apply(move: Move, entry: Entry, knock: Knock): void {
     if (move.restartsClock) this.#table.beginAt(entry, knock.atMicros);
     if (move.remembersAs !== undefined) this.#table.remember(entry, move.remembersAs, knock);
     if (move.kind === "reset" || move.kind === "expired") this.#table.demote(entry, knock.atMicros);
