@@ -1,6 +1,7 @@
 #!/usr/bin/env node
 import { processIo } from "./cli/process-io.ts";
-import { type CommandLoaders, runProgram } from "./cli/program.ts";
+import { runProgram } from "./cli/program.ts";
+import type { CommandLoaders } from "./cli/wiring.ts";
 
 const commands: CommandLoaders = {
   agent: async () => (await import("./cli/agent.ts")).agentCommand,
