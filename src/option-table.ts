@@ -1,4 +1,3 @@
-import { logFormats, logLevels } from "./observability/log-level.ts";
 import {
   choiceValue,
   cidrValue,
@@ -134,11 +133,11 @@ export const optionTable = {
   ),
   logLevel: one(
     "log-level",
-    choiceValue(logLevels),
+    choiceValue(["error", "warn", "info", "debug"]),
     "info",
     "The quietest lines that are logged; audit records always are.",
   ),
-  logFormat: one("log-format", choiceValue(logFormats), "json", "JSON lines for programs, or text for people."),
+  logFormat: one("log-format", choiceValue(["json", "pretty"]), "json", "JSON lines for programs, or text for people."),
 } as const;
 
 export type OptionKey = keyof typeof optionTable;

@@ -3,8 +3,7 @@ import { pino } from "pino";
 import pinoPretty from "pino-pretty";
 import type { Clock } from "../clock.ts";
 import { LogDestination } from "./log-destination.ts";
-import { type LogEventName, logEvents } from "./log-events.ts";
-import type { LogFormat, LogLevel } from "./log-level.ts";
+import { type EventLevel, type LogEventName, logEvents } from "./log-events.ts";
 
 /**
  * What a line may carry beside its message. A closed list on purpose: there is no field in which a step could be put. The
@@ -37,8 +36,12 @@ export interface AuditFields {
   readonly detail?: string | undefined;
 }
 
+/** JSON lines for programs, or text for people. */
+export type LogFormat = "json" | "pretty";
+
 export interface LoggerOptions {
-  readonly level: LogLevel;
+  /** The quietest lines that are written; audit records always are. */
+  readonly level: EventLevel;
   readonly format: LogFormat;
   /** Standard output; anything else in tests. */
   readonly stream: Writable;

@@ -8,9 +8,8 @@ import type { Policy } from "../policy/policy.ts";
 import type { KnockEngine, SequenceReport } from "../sequence/outcome.ts";
 import { AuditLog } from "./audit-log.ts";
 import { Health, type Readiness, type Stage } from "./health.ts";
-import type { LogEventName } from "./log-events.ts";
-import type { LogFormat, LogLevel } from "./log-level.ts";
-import { type LogFields, Logger } from "./logger.ts";
+import type { EventLevel, LogEventName } from "./log-events.ts";
+import { type LogFields, type LogFormat, Logger } from "./logger.ts";
 import { type BuildInfo, Metrics } from "./metrics.ts";
 import { ObservedSequence } from "./observed-sequence.ts";
 import { ObservedCapture, ObservedConfig, ObservedGate, ObservedGrants, type ReportSinks } from "./reports.ts";
@@ -20,7 +19,7 @@ import { type WatchEvent, type WatchFilter, WatchHub } from "./watch-hub.ts";
 export interface ObservabilityOptions {
   readonly clock: Clock;
   readonly build: BuildInfo;
-  readonly logLevel: LogLevel;
+  readonly logLevel: EventLevel;
   readonly logFormat: LogFormat;
   /** Where the log goes; never waited for. */
   readonly stdout: Writable;

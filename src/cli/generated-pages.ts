@@ -1,0 +1,18 @@
+import { eventsPage } from "../observability/events-page.ts";
+import { metricsPage } from "../observability/metrics-page.ts";
+import { problemReference } from "../policy/problem-catalogue.ts";
+import { schemaReference } from "../policy/schema-reference.ts";
+import { commandsPage } from "./commands-page.ts";
+import { optionsPage } from "./options-page.ts";
+
+/** Every page that is made from the code, by its path; `npm run check` proves that those committed are current. */
+export function generatedPages(): Record<string, string> {
+  return {
+    "docs/reference/commands.md": commandsPage(),
+    "docs/reference/events.md": eventsPage(),
+    "docs/reference/metrics.md": metricsPage(),
+    "docs/reference/options.md": optionsPage(),
+    "docs/reference/problems.md": problemReference(),
+    "docs/reference/resource.md": schemaReference(),
+  };
+}
