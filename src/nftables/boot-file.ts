@@ -1,0 +1,45 @@
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync } from "node:fs";
+import { join } from "node:path";
+import type { GateSpec } from "./ruleset.ts";
+import { renderRuleset } from "./table-plan.ts";
+
+/** The name of the file in the state directory. */
+export const bootFileName = "ruleset.nft";
+
+/** Keeps the wanted table as text, so that a boot unit can close the ports before the network is up: `nft -f FILE`. */
+export class BootFile {
+  readonly #directory: string;
+  #written: string | undefined;
+
+  constructor(directory: string) {
+    this.#directory = directory;
+  }
+
+  /**
+   * Writes the table where it differs from what was last written: a new file, synced, then renamed over the old one, mode
+   * 0600. A failure is told and does no harm to the running gate.
+   */
+  write(spec: GateSpec, warned: (message: string) => void): void {
+    const text = `# Written by knockgate. Loaded at boot with: nft -f ${bootFileName}\n${renderRuleset(spec)}`;
+    if (text === this.#written) return;
+    try {
+      mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+      const path = join(this.#directory, bootFileName);
+      writeSynced(`${path}.new`, text);
+      renameSync(`${path}.new`, path);
+      this.#written = text;
+    } catch (error) {
+      warned(`the table could not be kept for the next boot: ${(error as Error).message}`);
+    }
+  }
+}
+
+function writeSynced(path: string, text: string): void {
+  const file = openSync(path, "w", 0o600);
+  try {
+    writeFileSync(file, text);
+    fsyncSync(file);
+  } finally {
+    closeSync(file);
+  }
+}
