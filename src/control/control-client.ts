@@ -1,6 +1,6 @@
+import type { IncomingMessage } from "node:http";
 import { request } from "node:http";
 import { createInterface } from "node:readline";
-import type { IncomingMessage } from "node:http";
 import type { GrantRow, RevokeRequest } from "./control-api.ts";
 
 /** Why the agent could not be asked. `no-agent`: nothing listens; `denied`: not root; `refused`: it said no. */

@@ -36,10 +36,7 @@ export function applyRequest(
 ): LedgerEntry | undefined {
   if (request.kind === "open") {
     const before = entry?.deadlines.get(request.policy.id) ?? 0;
-    const deadlines = new Map(entry?.deadlines).set(
-      request.policy.id,
-      Math.max(before, request.deadlineMicros),
-    );
+    const deadlines = new Map(entry?.deadlines).set(request.policy.id, Math.max(before, request.deadlineMicros));
     return { source: request.source, port, deadlines };
   }
   if (entry === undefined) return undefined;

@@ -18,11 +18,21 @@ export type GrantChange =
   | { readonly kind: "close"; readonly source: Address; readonly port: Port };
 
 /** Why a grant was not made: the closed list, for audit and log. */
-export const refusals = ["set-full", "limit", "not-permitted", "inside-range", "never-grant", "kernel-error", "commands-not-allowed"] as const;
+export const refusals = [
+  "set-full",
+  "limit",
+  "not-permitted",
+  "inside-range",
+  "never-grant",
+  "kernel-error",
+  "commands-not-allowed",
+] as const;
 export type Refusal = (typeof refusals)[number];
 
 /** How one change went; in the order of the changes. */
-export type ChangeResult = { readonly kind: "done" } | { readonly kind: "refused"; readonly reason: Refusal; readonly detail: string };
+export type ChangeResult =
+  | { readonly kind: "done" }
+  | { readonly kind: "refused"; readonly reason: Refusal; readonly detail: string };
 
 /**
  * The kernel's side of a grant, as far as the grant stage knows it; src/nftables implements it. Changes of one call are

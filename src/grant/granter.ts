@@ -252,7 +252,8 @@ export class Granter {
       const result = results.get(grantKey(request.source, port));
       if (planned?.before === undefined) continue;
       if (result?.kind === "done") holds.push(...endedHolds(planned.before, planned.after));
-      else if (result !== undefined) this.announcer.refused(this.nameOf(request.policy), request.source, [port], result);
+      else if (result !== undefined)
+        this.announcer.refused(this.nameOf(request.policy), request.source, [port], result);
     }
     this.announcer.ended(holds, "revoked", request.cause);
     this.cut(holds);

@@ -12,7 +12,6 @@ export function isNeverGranted(source: Address, policy: Policy, never: readonly 
 
 function namesRange(policy: Policy, range: Cidr, source: Address): boolean {
   return policy.opensBy.sources.some(
-    (named) =>
-      named.prefixBits >= range.prefixBits && contains(range, named.address) && contains(named, source),
+    (named) => named.prefixBits >= range.prefixBits && contains(range, named.address) && contains(named, source),
   );
 }

@@ -1,0 +1,28 @@
+import { Agent } from "../agent.ts";
+import type { AgentOptions } from "../options.ts";
+import type { CommandIo, ExitCode } from "./command-io.ts";
+import { programRevision, programVersion } from "./program-version.ts";
+
+/** Runs the gateway until SIGTERM or SIGINT; SIGHUP reads the configuration again. */
+export async function agentCommand(options: AgentOptions, io: CommandIo): Promise<ExitCode> {
+  const { interrupted } = io;
+  const agent = new Agent(options, {
+    version: programVersion(),
+    revision: programRevision(io.env),
+    stdout: process.stdout,
+  });
+  process.on("SIGHUP", () => void agent.reread());
+  try {
+    await agent.start(interrupted);
+    await new Promise<void>((resolve) => {
+      if (interrupted.aborted) resolve();
+      interrupted.addEventListener("abort", () => resolve(), { once: true });
+    });
+    return 0;
+  } catch (error) {
+    io.stderr.write(`error: ${error instanceof Error ? error.message : String(error)}\n`);
+    return 1;
+  } finally {
+    await agent.drain();
+  }
+}
