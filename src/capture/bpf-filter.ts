@@ -1,4 +1,4 @@
-import { portOfKey, type PortKey, type Protocol, protocols } from "../policy/port.ts";
+import { type PortKey, type Protocol, portOfKey, protocols } from "../policy/port.ts";
 import type { Watch } from "./packet-source.ts";
 
 /**
@@ -105,14 +105,19 @@ function expression(watch: Watch, fields: Fields, most: number): string {
     all(fields.four(protocol), flags(watch, protocol, fields.flagsFour), within(fields.portFour(protocol), spans)),
   );
   const six = watched.map(({ protocol, spans }) =>
-    all(`${fields.nextSix} = ${protocolNumbers[protocol]}`, flags(watch, protocol, fields.flagsSix), within(fields.portSix, spans)),
+    all(
+      `${fields.nextSix} = ${protocolNumbers[protocol]}`,
+      flags(watch, protocol, fields.flagsSix),
+      within(fields.portSix, spans),
+    ),
   );
   const chained = extensionHeaders.map((header) => `${fields.nextSix} = ${header}`);
   return `(${all(fields.isFour, any(four))} or ${all(fields.isSix, any([...six, ...chained]))})`;
 }
 
 const any = (parts: readonly string[]): string => `(${parts.join(" or ")})`;
-const all = (...parts: readonly (string | undefined)[]): string => `(${parts.filter((part) => part !== undefined).join(" and ")})`;
+const all = (...parts: readonly (string | undefined)[]): string =>
+  `(${parts.filter((part) => part !== undefined).join(" and ")})`;
 
 function flags(watch: Watch, protocol: Protocol, field: string): string | undefined {
   const { must, mustNot } = watch.flags;
@@ -123,12 +128,20 @@ function flags(watch: Watch, protocol: Protocol, field: string): string | undefi
 function within(field: string, spans: readonly Span[]): string | undefined {
   const ports = spans.reduce((sum, { first, last }) => sum + last - first + 1, 0);
   if (ports > widestPorts) return undefined;
-  return any(spans.map(({ first, last }) => (first === last ? `${field} = ${first}` : `(${field} >= ${first} and ${field} <= ${last})`)));
+  return any(
+    spans.map(({ first, last }) =>
+      first === last ? `${field} = ${first}` : `(${field} >= ${first} and ${field} <= ${last})`,
+    ),
+  );
 }
 
 /** The ports of one protocol as ascending ranges that do not touch. */
 export function spansOf(ports: ReadonlySet<PortKey>, protocol: Protocol): Span[] {
-  const sorted = [...ports].map(portOfKey).filter((port) => port.protocol === protocol).map(({ port }) => port).sort((a, b) => a - b);
+  const sorted = [...ports]
+    .map(portOfKey)
+    .filter((port) => port.protocol === protocol)
+    .map(({ port }) => port)
+    .sort((a, b) => a - b);
   const spans: { first: number; last: number }[] = [];
   for (const port of sorted) {
     const previous = spans.at(-1);

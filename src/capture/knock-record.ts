@@ -53,7 +53,8 @@ export function writeTraffic(view: DataView, at: number, counts: Readonly<Traffi
 
 /** Writes what was discarded, in the order of `dropReasons`, and what found no room. */
 export function writeLosses(view: DataView, at: number, discarded: Uint32Array, ringFull: number): void {
-  for (let reason = 0; reason < dropReasons.length; reason++) view.setUint32(at + reason * 4, discarded[reason] ?? 0, true);
+  for (let reason = 0; reason < dropReasons.length; reason++)
+    view.setUint32(at + reason * 4, discarded[reason] ?? 0, true);
   view.setUint32(at + 36, ringFull, true);
   seal(view, at, recordKind.losses);
 }

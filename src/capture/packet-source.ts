@@ -60,4 +60,6 @@ export interface Link {
   readonly index: number;
   readonly up: boolean;
   readonly loopback: boolean;
+  /** The kind of link as ip(8) names it: `ether`, `loopback`, `none`, `ppp`… */
+  readonly hardware?: string | undefined;
 }

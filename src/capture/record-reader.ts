@@ -95,7 +95,8 @@ export class RecordReader {
     counts.packets = view.getFloat64(at + 8, true);
     counts.kernelDrops = view.getFloat64(at + 16, true);
     counts.interfaceDrops = view.getFloat64(at + 24, true);
-    if (isCount(counts.packets) && isCount(counts.kernelDrops) && isCount(counts.interfaceDrops)) this.#receiver.traffic(counts);
+    if (isCount(counts.packets) && isCount(counts.kernelDrops) && isCount(counts.interfaceDrops))
+      this.#receiver.traffic(counts);
     else this.#broken = true;
   }
 

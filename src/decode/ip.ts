@@ -6,7 +6,16 @@ import type { KnockBuffer } from "./knock-buffer.ts";
 const mappedWord = 0xffff;
 
 /** Next header values that an IPv6 packet may carry before its transport header (RFC 8200, section 4; IANA "IPv6 Extension Header Types"). */
-const extension = { hopByHop: 0, routing: 43, fragment: 44, authentication: 51, destination: 60, mobility: 135, hostIdentity: 139, shim: 140 } as const;
+const extension = {
+  hopByHop: 0,
+  routing: 43,
+  fragment: 44,
+  authentication: 51,
+  destination: 60,
+  mobility: 135,
+  hostIdentity: 139,
+  shim: 140,
+} as const;
 
 /** More headers than RFC 8200 allows in any order; a longer chain is made up. */
 const mostExtensions = 10;

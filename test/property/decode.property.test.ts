@@ -19,12 +19,22 @@ const nearlyFrames = fc
     linkType: linkTypes,
     six: fc.boolean(),
     udp: fc.boolean(),
-    extensions: fc.array(fc.record({ kind: fc.constantFrom(0, 43, 44, 51, 60, 135), bytes: fc.array(fc.integer({ min: 0, max: 255 }), { minLength: 8, maxLength: 24 }) }), { maxLength: 4 }),
+    extensions: fc.array(
+      fc.record({
+        kind: fc.constantFrom(0, 43, 44, 51, 60, 135),
+        bytes: fc.array(fc.integer({ min: 0, max: 255 }), { minLength: 8, maxLength: 24 }),
+      }),
+      { maxLength: 4 },
+    ),
     changes: fc.array(fc.tuple(fc.nat(120), fc.integer({ min: 0, max: 255 })), { maxLength: 6 }),
     length: fc.nat(140),
   })
   .map(({ linkType, six, udp, extensions, changes, length }) => {
-    const parts = { source: six ? "2001:db8::1" : "192.0.2.1", extensions, protocol: udp ? ("udp" as const) : ("tcp" as const) };
+    const parts = {
+      source: six ? "2001:db8::1" : "192.0.2.1",
+      extensions,
+      protocol: udp ? ("udp" as const) : ("tcp" as const),
+    };
     const bytes = framed(linkType, packet(parts));
     for (const [at, value] of changes) if (at < bytes.length) bytes[at] = value;
     return { linkType, bytes: bytes.slice(0, length) };

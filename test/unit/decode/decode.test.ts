@@ -3,7 +3,15 @@ import { decodeFrame } from "../../../src/decode/decode.ts";
 import type { LinkType } from "../../../src/decode/frame.ts";
 import { KnockBuffer } from "../../../src/decode/knock-buffer.ts";
 import { formatAddress } from "../../../src/policy/address.ts";
-import { cookedOne, cookedTwo, ethernet, framed, half, type PacketParts, packet } from "../../fixture/capture-frames.ts";
+import {
+  cookedOne,
+  cookedTwo,
+  ethernet,
+  framed,
+  half,
+  type PacketParts,
+  packet,
+} from "../../fixture/capture-frames.ts";
 
 const linkTypes: LinkType[] = ["ethernet", "linux-cooked-v1", "linux-cooked-v2", "raw-ip", "loopback"];
 
@@ -36,14 +44,17 @@ describe("every link type", () => {
     );
   });
 
-  test.each(linkTypes)("%s: every truncation of a frame is dropped with a reason until the flags are there", (linkType) => {
-    for (const parts of [{}, fromSix, { protocol: "udp" as const }, { ...fromSix, protocol: "udp" as const }]) {
-      const whole = framed(linkType, packet(parts));
-      const enough = parts.protocol === "udp" ? whole.length : whole.length - 6;
-      for (let length = 0; length < whole.length; length++)
-        expect(told(whole.subarray(0, length), linkType) === "truncated").toBe(length < enough);
-    }
-  });
+  test.each(linkTypes)(
+    "%s: every truncation of a frame is dropped with a reason until the flags are there",
+    (linkType) => {
+      for (const parts of [{}, fromSix, { protocol: "udp" as const }, { ...fromSix, protocol: "udp" as const }]) {
+        const whole = framed(linkType, packet(parts));
+        const enough = parts.protocol === "udp" ? whole.length : whole.length - 6;
+        for (let length = 0; length < whole.length; length++)
+          expect(told(whole.subarray(0, length), linkType) === "truncated").toBe(length < enough);
+      }
+    },
+  );
 });
 
 describe("link layers", () => {
@@ -57,7 +68,11 @@ describe("link layers", () => {
     { name: "ARP", frame: ethernet(packet(), [], 0x0806), expected: "not-ip" },
     { name: "an 802.3 length", frame: ethernet(packet(), [], 0x0100), expected: "not-ip" },
     { name: "IPv6 announced as IPv4", frame: ethernet(packet(fromSix), [], 0x0800), expected: "malformed" },
-    { name: "IPv4 announced as IPv6", frame: ethernet(packet({ payloadBytes: 60 }), [], 0x86dd), expected: "malformed" },
+    {
+      name: "IPv4 announced as IPv6",
+      frame: ethernet(packet({ payloadBytes: 60 }), [], 0x86dd),
+      expected: "malformed",
+    },
   ])("Ethernet: $name", ({ frame, expected }) => {
     expect(told(frame)).toBe(expected);
   });
@@ -133,7 +148,11 @@ describe("IPv6", () => {
   test.each([
     { name: "hop-by-hop and destination options", extensions: [hop, options], expected: six },
     { name: "an authentication header", extensions: [authentication], expected: six },
-    { name: "mobility, host identity and shim", extensions: [135, 139, 140].map((kind) => ({ ...options, kind })), expected: six },
+    {
+      name: "mobility, host identity and shim",
+      extensions: [135, 139, 140].map((kind) => ({ ...options, kind })),
+      expected: six,
+    },
     { name: "a routing header that is done", extensions: [routing(0)], expected: six },
     { name: "a routing header that is not done", extensions: [routing(1)], expected: "malformed" },
     { name: "an atomic fragment", extensions: [fragmentHeader(0)], expected: six },
@@ -142,7 +161,11 @@ describe("IPv6", () => {
     { name: "hop-by-hop not first", extensions: [options, hop], expected: "malformed" },
     { name: "ten headers", extensions: new Array(10).fill(options), expected: six },
     { name: "eleven headers", extensions: new Array(11).fill(options), expected: "malformed" },
-    { name: "an options header longer than the packet", extensions: [{ kind: 60, bytes: [0, 30, 0, 0, 0, 0, 0, 0] }], expected: "malformed" },
+    {
+      name: "an options header longer than the packet",
+      extensions: [{ kind: 60, bytes: [0, 30, 0, 0, 0, 0, 0, 0] }],
+      expected: "malformed",
+    },
   ])("$name", ({ extensions, expected }) => {
     expect(told(ethernet(packet({ ...fromSix, extensions })))).toBe(expected);
   });
@@ -191,7 +214,13 @@ describe("addresses", () => {
 describe("what tells a retransmission", () => {
   test("TCP has its sequence number, unsigned, and no IP id", () => {
     const { knock } = decode(ethernet(packet({ sequenceNumber: 0xfffffffe, flags: 0xff })));
-    expect(knock).toMatchObject({ sequenceNumber: 0xfffffffe, ipId: 0, flags: 0x3f, stampMicros: 5_000_001, atMicros: 5_000_001 });
+    expect(knock).toMatchObject({
+      sequenceNumber: 0xfffffffe,
+      ipId: 0,
+      flags: 0x3f,
+      stampMicros: 5_000_001,
+      atMicros: 5_000_001,
+    });
   });
 
   test("UDP has length, checksum and, over IPv4, the IP id", () => {

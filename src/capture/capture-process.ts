@@ -1,0 +1,177 @@
+import type { ChildProcess } from "node:child_process";
+import type { Readable } from "node:stream";
+import type { Clock, Timer } from "../clock.ts";
+import { type AgentMessage, type ChildMessage, cut, parseChildMessage } from "./child-messages.ts";
+import type { RestartCause } from "./packet-source.ts";
+import { endAtOnce, forkCaptureChild } from "./process-starter.ts";
+import { RecordReader, type RecordReceiver } from "./record-reader.ts";
+
+const tickMs = 300;
+/** A running child gives four signs of life a second; this many ticks without one, and it hangs. */
+const silentTicks = 4;
+/** Before it is ready a child may be busy starting, on a machine that is busy itself. */
+const silentTicksAtStart = 40;
+/** A child that was told to finish has this long to hand over what it holds. */
+const finishMs = 1000;
+
+/** What a capture process tells beside its records. Nothing is told after `ended`. */
+export interface CaptureProcessEvents {
+  readonly records: Omit<RecordReceiver, "alive">;
+  ready(message: Extract<ChildMessage, { kind: "ready" }>): void;
+  /** The check of this version is in force. */
+  checked(version: number): void;
+  /** The child must be replaced; it may still deliver until then. */
+  faulty(cause: RestartCause, message: string): void;
+  /** The process is gone and its records are read. */
+  ended(cause: RestartCause, message: string): void;
+}
+
+/** Starts the child; a test gives its own. */
+export interface ChildStarter {
+  fork(): ChildProcess;
+  endAtOnce(pid: number): void;
+}
+
+/** The real child, compiled beside this file unless told otherwise. */
+export function childStarter(path: string): ChildStarter {
+  return { fork: () => forkCaptureChild(path), endAtOnce };
+}
+
+/**
+ * One capture child as the agent sees it: what it is told, what it tells, and whether it lives. Silence is counted in ticks
+ * and not in time, so that an agent that stood still itself, and finds all signs of life waiting, accuses nobody.
+ */
+export class CaptureProcess {
+  readonly startedMicros: number;
+  readonly #clock: Clock;
+  readonly #events: CaptureProcessEvents;
+  readonly #starter: ChildStarter;
+  readonly #child: ChildProcess;
+  readonly #gone: Promise<void>;
+  #ready = false;
+  #silent = 0;
+  #unanswered = 0;
+  #sentVersion: number;
+  #answeredVersion = -1;
+  #cause: RestartCause | undefined;
+  #said = "";
+  #timer: Timer | undefined;
+  #finishing: Timer | undefined;
+
+  constructor(
+    clock: Clock,
+    starter: ChildStarter,
+    open: Extract<AgentMessage, { kind: "open" }>,
+    events: CaptureProcessEvents,
+  ) {
+    this.#clock = clock;
+    this.#events = events;
+    this.#starter = starter;
+    this.startedMicros = clock.nowMicros();
+    this.#sentVersion = open.check.version;
+    this.#child = starter.fork();
+    this.#gone = new Promise((resolve) => this.#child.once("close", () => resolve()));
+    this.#listen();
+    this.#tell(open);
+    this.#timer = clock.after(tickMs, () => this.#tick());
+  }
+
+  /** Replaces what user space checks. */
+  check(check: Extract<AgentMessage, { kind: "check" }>["check"]): void {
+    this.#sentVersion = check.version;
+    this.#unanswered = 0;
+    this.#tell({ kind: "check", check });
+  }
+
+  /** Lets the child hand over what it holds, and ends it. Resolves when it is gone. */
+  finish(): Promise<void> {
+    this.#tell({ kind: "finish" });
+    this.#finishing ??= this.#clock.after(finishMs, () => this.kill());
+    return this.#gone;
+  }
+
+  /** Ends the child at once. */
+  kill(): void {
+    const { pid } = this.#child;
+    if (pid !== undefined && this.#child.exitCode === null && this.#child.signalCode === null)
+      this.#starter.endAtOnce(pid);
+  }
+
+  #tell(message: AgentMessage): void {
+    if (!this.#child.connected) return;
+    this.#child.send(message, () => undefined); // a child that is gone is told by its exit
+  }
+
+  #listen(): void {
+    const reader = new RecordReader({ ...this.#bound(), alive: (version) => this.#alive(version) });
+    const records = this.#child.stdio[3] as Readable;
+    records.on("data", (chunk: Buffer) => {
+      this.#silent = 0;
+      if (reader.read(chunk) === "garbage") this.#fail("error", "The capture child wrote something that is no record.");
+    });
+    records.on("error", () => undefined); // the process's end is told by its exit
+    this.#child.stderr?.on("data", (chunk: Buffer) => {
+      this.#said = cut(this.#said + chunk.toString("latin1"));
+    });
+    this.#child.on("message", (message) => this.#hear(parseChildMessage(message)));
+    this.#child.on("error", (error) => this.#end("crash", error.message));
+    this.#child.once("close", (code, signal) => this.#closed(code, signal));
+  }
+
+  #bound(): Omit<RecordReceiver, "alive"> {
+    const { records } = this.#events;
+    return {
+      knock: (knock) => records.knock(knock),
+      traffic: (counts) => records.traffic(counts),
+      discarded: (reason, count) => records.discarded(reason, count),
+      ringFull: (count) => records.ringFull(count),
+    };
+  }
+
+  #hear(message: ChildMessage | undefined): void {
+    if (message === undefined)
+      return this.#fail("error", "The capture child said something that cannot be understood.");
+    if (message.kind === "fault") {
+      this.#cause = message.cause;
+      this.#events.faulty(message.cause, message.message);
+    } else {
+      this.#ready = true;
+      this.#events.ready(message);
+    }
+  }
+
+  #alive(version: number): void {
+    if (version === this.#answeredVersion) return;
+    this.#answeredVersion = version;
+    this.#events.checked(version);
+  }
+
+  #tick(): void {
+    this.#silent++;
+    this.#unanswered = this.#answeredVersion === this.#sentVersion ? 0 : this.#unanswered + 1;
+    const most = this.#ready ? silentTicks : silentTicksAtStart;
+    if (this.#silent > most) return this.#fail("hung", "The capture child gave no sign of life.");
+    if (this.#unanswered > most) return this.#fail("hung", "The capture child is too busy to listen.");
+    this.#timer = this.#clock.after(tickMs, () => this.#tick());
+  }
+
+  #fail(cause: RestartCause, message: string): void {
+    this.#cause ??= cause;
+    this.#said = message;
+    this.kill();
+  }
+
+  #closed(code: number | null, signal: string | null): void {
+    const cause = signal === null ? "crash" : "killed";
+    const how = signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
+    this.#end(this.#cause ?? cause, `The capture child ${how}. ${this.#said}`.trim());
+  }
+
+  #end(cause: RestartCause, message: string): void {
+    if (this.#timer === undefined) return;
+    this.#timer.cancel();
+    this.#timer = undefined;
+    this.#finishing?.cancel();
+    this.#events.ended(cause, message);
+  }
+}

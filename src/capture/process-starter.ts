@@ -1,0 +1,96 @@
+import { type ChildProcess, execFile, fork, spawn } from "node:child_process";
+
+/**
+ * The one place of this stage that starts processes: the capture child, ip(8), and what ends a child that gave up root.
+ * None of them inherits the agent's environment or its Node options.
+ */
+
+/** Where Debian keeps ip(8), beside the usual places: services often run without the sbin folders in their path. */
+const searchPath = `${process.env.PATH ?? ""}:/usr/sbin:/usr/bin:/sbin:/bin`;
+/** More than the addresses of a node with ten thousand services. */
+const mostOutputBytes = 16 * 1024 * 1024;
+const readTimeoutMs = 5000;
+/** `nobody` and `nogroup` of Debian; every system knows them as the overflow ids (user_namespaces(7)). */
+export const nobody = 65534;
+
+/** A process that runs until it is stopped. */
+export interface Following {
+  stop(): void;
+}
+
+/** How the links are read; a test gives its own. */
+export interface LinkCommands {
+  /** `ip -j addr show`, or rejects with a reason. */
+  readAddresses(): Promise<string>;
+  /** `ip monitor link address`: tells that something has changed, and that the process has ended. */
+  followChanges(changed: () => void, ended: () => void): Following;
+}
+
+/** The real ip(8). */
+export const ipCommand: LinkCommands = {
+  readAddresses: () =>
+    new Promise((resolve, reject) => {
+      const options = {
+        env: { PATH: searchPath },
+        maxBuffer: mostOutputBytes,
+        timeout: readTimeoutMs,
+        killSignal: "SIGKILL",
+      } as const;
+      execFile("ip", ["-j", "addr", "show"], options, (error, output) =>
+        error === null ? resolve(output) : reject(error),
+      );
+    }),
+  followChanges: (changed, ended) => {
+    const monitor = spawn("ip", ["monitor", "link", "address"], {
+      env: { PATH: searchPath },
+      stdio: ["ignore", "pipe", "ignore"],
+    });
+    let over = false;
+    const end = () => {
+      if (!over) ended();
+      over = true;
+    };
+    monitor.stdout.on("data", changed);
+    monitor.on("error", end);
+    monitor.on("exit", end);
+    return {
+      stop: () => {
+        over = true;
+        monitor.kill("SIGKILL");
+      },
+    };
+  },
+};
+
+/**
+ * Forks the capture child. Descriptor 3 carries its records; it may say on descriptor 2 why it ends. The channel for
+ * messages also tells it that the agent is gone.
+ */
+export function forkCaptureChild(path: string): ChildProcess {
+  return fork(path, [], {
+    stdio: ["ignore", "ignore", "pipe", "pipe", "ipc"],
+    env: { UV_USE_IO_URING: "0" },
+    execArgv: [],
+  });
+}
+
+/**
+ * Ends a child at once. Root without CAP_KILL may not signal a process of nobody (kill(2)): then a process of nobody does.
+ */
+export function endAtOnce(pid: number): void {
+  try {
+    process.kill(pid, "SIGKILL");
+  } catch (error) {
+    if ((error as NodeJS.ErrnoException).code === "EPERM") endAsNobody(pid);
+    else if ((error as NodeJS.ErrnoException).code !== "ESRCH") throw error;
+  }
+}
+
+function endAsNobody(pid: number): void {
+  const program = `try { process.kill(${pid}, "SIGKILL") } catch {}`;
+  const killer = spawn(process.execPath, ["-e", program], { uid: nobody, gid: nobody, env: {}, stdio: "ignore" });
+  killer.on("error", () => {
+    // Without CAP_SETUID there is no nobody to become, and the child did not become it either.
+  });
+  killer.unref();
+}
