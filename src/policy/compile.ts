@@ -38,8 +38,8 @@ export interface Compilation {
   readonly rejected: number;
   /** Names of all policies that the texts speak of, rejected ones too. */
   readonly names: ReadonlySet<string>;
-  /** Something could not be read, so that `names` may lack policies. */
-  readonly unreadable: boolean;
+  /** Those of the problems because of which `names` may lack policies: something that may be one could not be read. */
+  readonly unreadable: readonly Problem[];
   /** Ports of accepted policies and `--guard`, ascending by key. */
   readonly guarded: readonly Port[];
   /** Those of them whose connections end with the grant. */
@@ -58,23 +58,22 @@ export function compile(texts: readonly ConfigText[], options: CompileOptions): 
   const guards = options.guards.filter((port) => options.allowCritical || !isCritical(port));
   const admission = admit(drafts, resources, { ...options, guards });
   const policies = finish(admission, guards, options.served);
+  const tooMany = surplus.map((resource) => problemFor(resource, { code: "policies-too-many", path: [] }));
   const found = [
     ...guardProblems(options),
     ...read.flatMap((text) => text.problems),
     ...problems,
-    ...surplus.map((resource) => problemFor(resource, { code: "policies-too-many", path: [] })),
+    ...tooMany,
     ...admission.problems,
   ];
+  const nameless = problems.filter(({ policy }) => policy === undefined);
   return {
     policies,
     problems: arrange(found, texts),
     declared: resources.length,
     rejected: resources.length - admission.accepted.length - admission.keptUnchanged,
     names: new Set(resources.flatMap(({ policy }) => policy ?? [])),
-    unreadable:
-      surplus.length > 0 ||
-      read.some((text) => text.unreadable) ||
-      resources.some(({ policy }) => policy === undefined),
+    unreadable: [...read.flatMap((text) => text.unreadable), ...nameless, ...tooMany],
     guarded: portSet([...guards, ...policies.flatMap(({ opens }) => opens?.ports ?? [])]),
     cutting: portSet(policies.flatMap(({ opens }) => (opens?.established === "Cut" ? opens.ports : []))),
   };

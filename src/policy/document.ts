@@ -28,8 +28,8 @@ export interface RawResource {
 export interface ReadText {
   readonly resources: readonly RawResource[];
   readonly problems: readonly Problem[];
-  /** Something that may have been a policy could not be read, so it is not known which policies the text declares. */
-  readonly unreadable: boolean;
+  /** Those of the problems that hide which policies the text declares: something that may be one could not be read. */
+  readonly unreadable: readonly Problem[];
 }
 
 /** A text may have 1 MiB: some 3,000 policies. */
@@ -37,10 +37,11 @@ export const longestText = 1 << 20;
 
 /** Reads the resources of a text that nobody vouches for. Never throws. Resources of other kinds are left out with a warning. */
 export function readText(text: ConfigText, defaultNamespace: string): ReadText {
-  const refused = refuse(text);
-  if (refused !== undefined) {
+  const code = refuse(text);
+  if (code !== undefined) {
     const place = { origin: text.origin, line: 1, column: 1 };
-    return { resources: [], problems: [problemOf(refused, { policy: undefined, field: "", place })], unreadable: true };
+    const problem = problemOf(code, { policy: undefined, field: "", place });
+    return { resources: [], problems: [problem], unreadable: [problem] };
   }
   const lines = new LineCounter();
   const reader = new TextReader(text.origin, lines, defaultNamespace);
@@ -56,7 +57,7 @@ function refuse(text: ConfigText): ProblemCode | undefined {
 class TextReader implements ReadText {
   readonly resources: RawResource[] = [];
   readonly problems: Problem[] = [];
-  unreadable = false;
+  readonly unreadable: Problem[] = [];
   private readonly origin: string;
   private readonly lines: LineCounter;
   private readonly defaultNamespace: string;
@@ -68,11 +69,11 @@ class TextReader implements ReadText {
   }
 
   readDocument(document: YamlDocument): void {
-    for (const { code, path, offset } of document.faults) {
-      this.unreadable = true;
-      const where = { policy: undefined, field: formatPath(path), place: this.place(offset) };
-      this.problems.push(problemOf(code, where));
-    }
+    const faults = document.faults.map(({ code, path, offset }) =>
+      problemOf(code, { policy: undefined, field: formatPath(path), place: this.place(offset) }),
+    );
+    this.problems.push(...faults);
+    this.unreadable.push(...faults);
     if (document.faults.length > 0 || document.value === null) return;
     const items = listItems(document.value);
     if (items === undefined) this.readResource(document, document.value, []);
@@ -91,8 +92,9 @@ class TextReader implements ReadText {
       this.resources.push(resource);
       return;
     }
-    if (rejects(strange)) this.unreadable = true;
-    this.problems.push(problemFor(resource, strange));
+    const problem = problemFor(resource, strange);
+    this.problems.push(problem);
+    if (rejects(strange)) this.unreadable.push(problem);
   }
 
   private place(offset: number): Place {

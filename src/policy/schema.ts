@@ -79,7 +79,7 @@ const metadata = z.strictObject({
 
 const stepsFrom = z.strictObject({
   secretKeyRef: z.strictObject({
-    name: text("name-invalid", namePattern, 253).describe("The Secret, in the policy's namespace."),
+    name: text("name-invalid", namePattern, 253).describe("A Secret in the policy's namespace."),
     key: text("name-invalid", /^[-._a-zA-Z0-9]+$/, 253).describe(
       "The key in it; its value is the steps, comma separated.",
     ),
@@ -90,7 +90,9 @@ const stepsFrom = z.strictObject({
 const knock = z
   .strictObject({
     steps: steps.optional().describe("The ports to knock on, in order."),
-    stepsFrom: stepsFrom.optional().describe("The same from a Secret; only read from the Kubernetes API."),
+    stepsFrom: stepsFrom
+      .optional()
+      .describe("The same from a Secret; only read from the Kubernetes API (not in this version yet)."),
     within: duration("within-out-of-range", longestWithin, false)
       .default("15s")
       .describe("Time for the whole sequence, from its first knock; 100ms to 1h."),
@@ -108,7 +110,9 @@ const knock = z
     matching: z
       .enum(["Tolerant", "Knockd"])
       .default("Tolerant")
-      .describe("How knocks are followed. Tolerant forgives what networks do; Knockd does as knockd did."),
+      .describe(
+        "How knocks are followed. Tolerant forgives what networks do; Knockd does as knockd did (not in this version yet).",
+      ),
     decoys: z
       .int()
       .min(0)
@@ -167,7 +171,11 @@ const spec = z
       })
       .optional()
       .describe("Ends the source's grant early."),
-    run: run.optional().describe("Commands to run; only in files, never from the API, and only with --allow-commands."),
+    run: run
+      .optional()
+      .describe(
+        "Commands to run; only in files, never from the API, and only with --allow-commands (not in this version yet).",
+      ),
     nodeSelector: z
       .record(
         z.string().max(317).regex(labelKeyPattern, coded("label-invalid")),

@@ -1,0 +1,160 @@
+import { constants } from "node:fs";
+import { type FileHandle, open, readdir, realpath, stat } from "node:fs/promises";
+import { dirname, join, resolve } from "node:path";
+import type { ConfigDocument, Snapshot } from "./config-source.ts";
+
+/** What there is to read, found without reading a file. */
+export interface Survey {
+  readonly files: readonly string[];
+  readonly failures: readonly string[];
+  /** Folders in which a change would show, the real ones behind symbolic links too. */
+  readonly folders: readonly string[];
+  /** Equal while nothing has changed, as far as names, inodes, sizes and times tell. */
+  readonly signature: string;
+}
+
+/** Bounds: what a configuration never needs, and what a mistaken path (`/`) would otherwise cost. */
+const mostFiles = 1000;
+const mostFileBytes = 1 << 20;
+const mostBytes = 8 << 20;
+/** How often a set of files that changes while it is read is read again before the last state is taken. */
+const mostTries = 3;
+
+const configFile = /^[^.].*\.(yaml|yml|json)$/;
+
+/**
+ * Reads files, and the `*.yaml`, `*.yml` and `*.json` directly in folders, by name. Hidden entries are skipped, the
+ * kubelet's `..data` among them, symbolic links followed. Never rejects: what cannot be read is a failure of the snapshot.
+ */
+export async function readFiles(
+  paths: readonly string[],
+): Promise<{ readonly snapshot: Snapshot; readonly signature: string }> {
+  let survey = await surveyFiles(paths);
+  for (let tries = 1; ; tries++) {
+    const snapshot = await readAll(survey);
+    const after = await surveyFiles(paths);
+    if (after.signature === survey.signature || tries === mostTries) return { snapshot, signature: survey.signature };
+    survey = after;
+  }
+}
+
+/** Looks at names, inodes, sizes and times only. Never rejects. */
+export async function surveyFiles(paths: readonly string[]): Promise<Survey> {
+  const files = new Set<string>();
+  const folders = new Set<string>();
+  const failures: string[] = [];
+  const stamps: string[] = [];
+  for (const path of new Set(paths)) {
+    folders.add(dirname(resolve(path)));
+    const found = await entriesOf(path);
+    stamps.push(found.stamp);
+    for (const file of found.files) files.add(file);
+    if (found.failure !== undefined) failures.push(found.failure);
+    if (found.folder !== undefined) folders.add(found.folder);
+  }
+  if (files.size > mostFiles)
+    failures.push(`There are more than ${mostFiles} files: name a folder that holds only policies.`);
+  const kept = [...files].slice(0, mostFiles);
+  for (const file of kept) {
+    stamps.push(await stampOf(file));
+    const real = await realpath(file).catch(() => undefined);
+    folders.add(dirname(real ?? resolve(file)));
+  }
+  return { files: kept, folders: [...folders], failures, signature: stamps.join("\n") };
+}
+
+/** What a path names: a file, or the configuration files of a folder. */
+interface Found {
+  readonly stamp: string;
+  readonly files: readonly string[];
+  readonly folder?: string;
+  readonly failure?: string;
+}
+
+async function entriesOf(path: string): Promise<Found> {
+  try {
+    if (!(await stat(path)).isDirectory()) return { stamp: path, files: [path] };
+    const names = (await readdir(path)).filter((name) => configFile.test(name)).sort();
+    return { stamp: await stampOf(path), files: names.map((name) => join(path, name)), folder: await realpath(path) };
+  } catch (error) {
+    return { stamp: `${path} ${codeOf(error)}`, files: [], failure: failureOf(path, error) };
+  }
+}
+
+async function stampOf(path: string): Promise<string> {
+  try {
+    const { dev, ino, size, mtimeNs, ctimeNs } = await stat(path, { bigint: true });
+    return [path, dev, ino, size, mtimeNs, ctimeNs].join(" ");
+  } catch (error) {
+    return `${path} ${codeOf(error)}`;
+  }
+}
+
+async function readAll(survey: Survey): Promise<Snapshot> {
+  const documents: ConfigDocument[] = [];
+  const failures = [...survey.failures];
+  let bytes = 0;
+  for (const path of survey.files) {
+    const read = await readOne(path);
+    bytes += read.bytes;
+    if (bytes > mostBytes) {
+      failures.push(
+        `The files together are larger than ${mostBytes >> 20} MiB: name a folder that holds only policies.`,
+      );
+      break;
+    }
+    if ("failure" in read) failures.push(read.failure);
+    else documents.push({ origin: path, format: path.endsWith(".conf") ? "knockd-conf" : "yaml", text: read.text });
+  }
+  return { documents, failures };
+}
+
+type ReadOne = { readonly bytes: number } & ({ readonly text: string } | { readonly failure: string });
+
+/** Opened without waiting, so that a pipe that nobody writes to does not hold up the others. */
+async function readOne(path: string): Promise<ReadOne> {
+  let handle: FileHandle | undefined;
+  try {
+    handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
+    const status = await handle.stat();
+    if (!status.isFile()) return { bytes: 0, failure: `${path} is not a file: remove it, or name another path.` };
+    if (status.size > mostFileBytes) return { bytes: 0, failure: `${path} is larger than 1 MiB: split it.` };
+    const buffer = Buffer.alloc(mostFileBytes + 1);
+    const bytes = await fill(handle, buffer);
+    if (bytes > mostFileBytes) return { bytes, failure: `${path} is larger than 1 MiB: split it.` };
+    return { bytes, text: new TextDecoder("utf-8", { fatal: true }).decode(buffer.subarray(0, bytes)) };
+  } catch (error) {
+    return { bytes: 0, failure: failureOf(path, error) };
+  } finally {
+    await handle?.close();
+  }
+}
+
+async function fill(handle: FileHandle, buffer: Buffer): Promise<number> {
+  let filled = 0;
+  for (;;) {
+    const { bytesRead } = await handle.read(buffer, filled, buffer.length - filled);
+    filled += bytesRead;
+    if (bytesRead === 0 || filled === buffer.length) return filled;
+  }
+}
+
+const reasons: Readonly<Record<string, string>> = {
+  ENOENT: "does not exist: make it, or name another path",
+  EACCES: "may not be read: give the agent permission",
+  EPERM: "may not be read: give the agent permission",
+  ENOTDIR: "does not exist: a part of the path is not a folder",
+  ELOOP: "is a symbolic link to itself",
+  ENCODING: "is not UTF-8: save it as UTF-8",
+};
+
+function failureOf(path: string, error: unknown): string {
+  const code = codeOf(error);
+  return `${path} ${reasons[code] ?? `cannot be read (${code})`}.`;
+}
+
+function codeOf(error: unknown): string {
+  if (error instanceof TypeError && "code" in error && error.code === "ERR_ENCODING_INVALID_ENCODED_DATA")
+    return "ENCODING";
+  return error instanceof Error && "code" in error ? String(error.code) : String(error);
+}
