@@ -14,6 +14,10 @@ import type { Watch } from "./packet-source.ts";
  * untagged and tagged frames alike (libpcap puts the tag back into what we read). Only a second tag is in the bytes. The
  * keyword `vlan` would shift every later offset and double the program; the inner tags are read with plain offsets instead,
  * against few, wide ranges, since stacked tags are rare.
+ *
+ * Direction: `inbound` is not used. libpcap filters the first frames after opening once more in user space, where the
+ * kernel's packet type cannot be loaded and the program rejects: the first knock after every start would be lost (seen with
+ * 1.10.3). What this host sends is told by its source address instead, or by the cooked header.
  */
 
 /** How a tap's frames begin, as far as the filter's text depends on it. */
@@ -60,10 +64,9 @@ const plainFields: Fields = {
   flagsSix: "ip6[53]",
 };
 
-/** The filter for one kind of link. `inbound` needs a live capture: pass `false` for savefiles. */
-export function filterText(watch: Watch, link: FilterLink, inbound = true): string {
-  const wanted = [expression(watch, plainFields, mostRanges), ...stacked(watch, link)].join(" or ");
-  return inbound ? `inbound and (${wanted})` : wanted;
+/** The filter for one kind of link. */
+export function filterText(watch: Watch, link: FilterLink): string {
+  return [expression(watch, plainFields, mostRanges), ...stacked(watch, link)].join(" or ");
 }
 
 /** Frames with one or two tags in their bytes. Only these two kinds of link have a place for tags. */

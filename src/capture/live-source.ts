@@ -41,6 +41,9 @@ interface Employed {
   version: number;
 }
 
+/** A link that cannot be opened though it is up is tried again this often, until the links change. */
+const mostPartialStarts = 5;
+
 /**
  * Knocks from this host's links. A capture child does the capturing; this side decides when there must be another one:
  * when it died, hangs, lost its link, or when links or filter changed. The new child captures before the old one ends, and a
@@ -66,6 +69,7 @@ export class LiveSource implements PacketSource {
   #told = new Set<string>();
   #capturing = "";
   #everStarted = false;
+  #partialStarts = 0;
   #closed = false;
 
   constructor(options: LiveSourceOptions) {
@@ -82,7 +86,10 @@ export class LiveSource implements PacketSource {
   start(watch: Watch, receive: (knock: Knock) => void): Promise<void> {
     this.#receive = receive;
     const inForce = this.update(watch);
-    this.#unsubscribe = this.#options.links.subscribe(() => this.#reconcile("link", true));
+    this.#unsubscribe = this.#options.links.subscribe(() => {
+      this.#partialStarts = 0;
+      this.#reconcile("link", true);
+    });
     return inForce;
   }
 
@@ -144,7 +151,9 @@ export class LiveSource implements PacketSource {
   /** Starts a child beside the current one, now. While a back-off runs, the child that follows it serves. */
   #employ(assignment: Assignment, cause: RestartCause): void {
     const check = this.#check();
-    if (this.#retry !== undefined || check === undefined) return;
+    if (check === undefined || (this.#retry !== undefined && this.#current === undefined)) return;
+    this.#retry?.cancel();
+    this.#retry = undefined;
     if (this.#everStarted) this.#options.report.restarted(cause);
     this.#everStarted = true;
     const open = { kind: "open", taps: assignment.messages, check } as const;
@@ -195,6 +204,8 @@ export class LiveSource implements PacketSource {
     this.#current = employed;
     this.#next = undefined;
     employed.opened = opened;
+    if (opened.length === employed.assignment.taps.length) this.#partialStarts = 0;
+    else if (++this.#partialStarts <= mostPartialStarts) this.#retryIn(employed, "link");
     this.#tellCapturing();
     this.#reconcile("reload", false);
     this.#settleInForce();
@@ -234,12 +245,17 @@ export class LiveSource implements PacketSource {
     this.#options.report.warned(`${message} Another one follows.`);
     this.#tellCapturing();
     if (!wasCurrent) this.#settle(this.#version);
-    if (this.#next !== undefined) return;
-    const livedMicros = this.#options.clock.nowMicros() - employed.process.startedMicros;
+    if (this.#next === undefined) this.#retryIn(employed, cause);
+  }
+
+  /** Another child after the back-off, though the plan is the same. */
+  #retryIn(before: Employed, cause: RestartCause): void {
+    const livedMicros = this.#options.clock.nowMicros() - before.process.startedMicros;
     this.#retry?.cancel();
     this.#retry = this.#options.clock.after(this.#backOff.after(livedMicros), () => {
       this.#retry = undefined;
-      this.#reconcile(cause, false);
+      if (this.#current === before && this.#next === undefined) this.#employ(before.assignment, cause);
+      else this.#reconcile(cause, false);
     });
   }
 

@@ -21,11 +21,15 @@ export class WatchCheck {
     this.#flags = watch.flags;
   }
 
-  /** Why the receiver should not see this knock; undefined: it should. */
+  /**
+   * Why the receiver should not see this knock; undefined: it should. What comes from one of our own addresses was sent by
+   * this host, or is a lie.
+   */
   verdict(knock: Knock): DropReason | undefined {
     const key = knock.protocol === protocolNumber.udp ? knock.port | 0x10000 : knock.port;
     if (((this.#watched[key >> 3] ?? 0) & (1 << (key & 7))) === 0) return "not-watched";
     if (knock.protocol === protocolNumber.tcp && !this.#hasFlags(knock.flags)) return "not-watched";
+    if (this.#local.has(knock.source)) return "outgoing";
     return this.#isTarget(knock.target) ? undefined : "not-local";
   }
 
