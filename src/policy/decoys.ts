@@ -8,7 +8,7 @@ import { scannerPorts } from "./scanner-ports.ts";
  * | which | how many | against |
  * |---|---|---|
  * | the ports beside each step | at most two a step, on top of `count` | scans port by port, up or down |
- * | between two steps of a protocol that are adjacent in number | of `count`: two odd and two even, where there is room | scans of every second port |
+ * | between two steps of a protocol that are adjacent in number | of `count`: two odd and two even, where there is room; usual ports before others | scans of every second port, and of the usual ones in order |
  * | from the 1,000 ports that scanners try first | half of the rest | scans of the usual ports, in any order |
  * | from 1 to 65535 | the other half | scans of everything, in any order |
  *
@@ -51,12 +51,20 @@ type Take = (key: PortKey) => boolean;
 
 const everyPort: readonly number[] = Array.from({ length: 65535 }, (_, at) => at + 1);
 
+/** The ports that scanners try first: the even ones, then the odd ones. */
+const usualByParity: Readonly<Record<Protocol, readonly (readonly number[])[]>> = {
+  tcp: [0, 1].map((parity) => scannerPorts.tcp.filter((port) => (port & 1) === parity)),
+  udp: [0, 1].map((parity) => scannerPorts.udp.filter((port) => (port & 1) === parity)),
+};
+
 /** How often a port is drawn again when it may not be taken; beyond that nearly all are forbidden, and one decoy is given up. */
 const drawsPerDecoy = 64;
 
 function neighbours(step: PortKey): readonly PortKey[] {
   const { port, protocol } = portOfKey(step);
-  return [port - 1, port + 1].filter((near) => near >= 1 && near <= 65535).map((near) => portKey({ protocol, port: near }));
+  return [port - 1, port + 1]
+    .filter((near) => near >= 1 && near <= 65535)
+    .map((near) => portKey({ protocol, port: near }));
 }
 
 /** Fills the gaps between adjacent steps and tells how many decoys that took, at most `count`. */
@@ -73,12 +81,36 @@ function takeBetween(own: ReadonlySet<PortKey>, count: number, draw: Draw, take:
   return taken;
 }
 
-/** Takes one port of the parity between two steps: a drawn one, or the next that may be taken. */
+/**
+ * Takes one port of the parity between two steps: one that scanners try first where there is one, so that it stands in the
+ * way of scans of the usual ports as well.
+ */
 function takeInside(low: PortKey, high: PortKey, parity: number, draw: Draw, take: Take): boolean {
-  const first = low + 1 + (((low + 1) ^ parity) & 1);
-  const room = Math.ceil((high - first) / 2);
+  const { protocol, port: lowest } = portOfKey(low);
+  const { port: highest } = portOfKey(high);
+  const usual = usualByParity[protocol][parity] ?? [];
+  const from = countBelow(usual, lowest + 1);
+  const until = countBelow(usual, highest);
+  if (takeAny(until - from, (at) => portKey({ protocol, port: usual[from + at] ?? 0 }), draw, take)) return true;
+  const first = lowest + 1 + (((lowest + 1) ^ parity) & 1);
+  return takeAny(Math.ceil((highest - first) / 2), (at) => portKey({ protocol, port: first + 2 * at }), draw, take);
+}
+
+/** How many of the ascending ports are lower. */
+function countBelow(ports: readonly number[], limit: number): number {
+  let [low, high] = [0, ports.length];
+  while (low < high) {
+    const middle = (low + high) >>> 1;
+    if ((ports[middle] ?? limit) < limit) low = middle + 1;
+    else high = middle;
+  }
+  return low;
+}
+
+/** Takes a drawn one of so many keys, or the next that may be taken. */
+function takeAny(room: number, keyAt: (at: number) => PortKey, draw: Draw, take: Take): boolean {
   const start = room > 0 ? draw(room) : 0;
-  for (let at = 0; at < room; at++) if (take(first + 2 * ((start + at) % room))) return true;
+  for (let at = 0; at < room; at++) if (take(keyAt((start + at) % room))) return true;
   return false;
 }
 

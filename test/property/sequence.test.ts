@@ -47,7 +47,7 @@ const knock = fc.record({
   packet: fc.integer({ min: 0, max: 6 }),
   source: fc.nat({ max: sources.length - 1 }),
   pause,
-  flags: fc.constantFrom(2, 2, 2, 2, 2, 18),
+  flags: fc.constantFrom<number>(2, 2, 2, 2, 2, 18),
 });
 
 type DrawnKnock = typeof knock extends fc.Arbitrary<infer T> ? T : never;
