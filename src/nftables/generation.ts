@@ -33,8 +33,8 @@ export function openGeneration(): Generation | undefined {
 
 function openSocket(): Generation | undefined {
   const libc = koffi.load(null);
-  const send = libc.func("ssize_t send(int fd, const void *buf, size_t len, int flags)");
-  const receive = libc.func("ssize_t recv(int fd, _Out_ void *buf, size_t len, int flags)");
+  const send = libc.func("long send(int fd, const void *buf, unsigned long len, int flags)");
+  const receive = libc.func("long recv(int fd, _Out_ void *buf, unsigned long len, int flags)");
   const close = libc.func("int close(int fd)");
   let socket: number = libc.func("int socket(int domain, int type, int protocol)")(
     netlinkFamily,
