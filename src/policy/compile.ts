@@ -30,7 +30,7 @@ export interface CompileOptions {
 export interface Compilation {
   /** Versions kept from `standing` first, then the others as they stand in the texts. */
   readonly policies: readonly Policy[];
-  /** Ordered by text, line and column. */
+  /** What concerns all, then by text, line and column. */
   readonly problems: readonly Problem[];
   /** KnockSequences seen. */
   readonly declared: number;
@@ -59,17 +59,11 @@ export function compile(texts: readonly ConfigText[], options: CompileOptions): 
   const admission = admit(drafts, resources, { ...options, guards });
   const policies = finish(admission, guards, options.served);
   const tooMany = surplus.map((resource) => problemFor(resource, { code: "policies-too-many", path: [] }));
-  const found = [
-    ...guardProblems(options),
-    ...read.flatMap((text) => text.problems),
-    ...problems,
-    ...tooMany,
-    ...admission.problems,
-  ];
+  const found = [...read.flatMap((text) => text.problems), ...problems, ...admission.problems];
   const nameless = problems.filter(({ policy }) => policy === undefined);
   return {
     policies,
-    problems: arrange(found, texts),
+    problems: [...guardProblems(options), ...tooMany, ...arrange(found, texts)],
     declared: resources.length,
     rejected: resources.length - admission.accepted.length - admission.keptUnchanged,
     names: new Set(resources.flatMap(({ policy }) => policy ?? [])),

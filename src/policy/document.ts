@@ -69,8 +69,8 @@ class TextReader implements ReadText {
   }
 
   readDocument(document: YamlDocument): void {
-    const faults = document.faults.map(({ code, path, offset }) =>
-      problemOf(code, { policy: undefined, field: formatPath(path), place: this.place(offset) }),
+    const faults = document.faults.map(({ code, path, offset, detail }) =>
+      problemOf(code, { policy: undefined, field: formatPath(path), place: this.place(offset) }, detail),
     );
     this.problems.push(...faults);
     this.unreadable.push(...faults);

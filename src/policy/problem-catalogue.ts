@@ -20,6 +20,7 @@ export const problemCatalogue = {
   "yaml-invalid": error("The text is not valid YAML", "correct it here or just above"),
   "yaml-duplicate-key": error("The key stands twice in one mapping", "remove one of them"),
   "yaml-key": error("A key is not plain text", "write the key as a word"),
+  "yaml-alias-unknown": error("The alias has no anchor before it", "correct its name, or quote the asterisk"),
   "yaml-too-deep": error("The YAML is nested deeper than 32 levels", "flatten it"),
   "yaml-too-big": error(
     "The YAML holds more than is read of one text (100,000 values, aliases counted each time)",

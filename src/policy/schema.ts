@@ -27,7 +27,7 @@ const coded = (code: ProblemCode) => ({ error: code });
 
 function text(code: ProblemCode, pattern: RegExp, longest: number, means: (text: string) => boolean = () => true) {
   return z
-    .string()
+    .string(coded(code))
     .max(longest)
     .regex(pattern, coded(code))
     .refine((value) => !pattern.test(value) || means(value), coded(code));
@@ -41,16 +41,22 @@ function duration(rangeCode: ProblemCode, mostMicros: number, zero: boolean) {
   );
 }
 
-const portNumber = z.int().min(1).max(65535);
+const portNumber = (code: ProblemCode) => z.int().min(1, coded(code)).max(65535, coded(code));
 const step = z
   .union(
-    [portNumber, text("step-invalid", /^[1-9]\d{0,4}(\/(tcp|udp))?$/, 9, (port) => parsePort(port) !== undefined)],
+    [
+      portNumber("step-invalid"),
+      text("step-invalid", /^[1-9]\d{0,4}(\/(tcp|udp))?$/, 9, (port) => parsePort(port) !== undefined),
+    ],
     coded("step-invalid"),
   )
   .describe("One port, `7000/udp`; without a protocol tcp.");
 const openedPort = z
   .union(
-    [portNumber, text("port-invalid", portRangePattern, 15, (range) => parsePortRange(range) !== undefined)],
+    [
+      portNumber("port-invalid"),
+      text("port-invalid", portRangePattern, 15, (range) => parsePortRange(range) !== undefined),
+    ],
     coded("port-invalid"),
   )
   .describe("`22/tcp` or `6000-6010/udp`; without a protocol tcp.");

@@ -1,4 +1,5 @@
 import {
+  type Alias,
   Composer,
   type CST,
   type Document,
@@ -63,6 +64,7 @@ export function readYaml(text: string, lines: LineCounter): readonly YamlDocumen
 /** The tokens of a text; where it goes too far, a fault instead of the rest. */
 function* boundedTokens(text: string, lines: LineCounter): Generator<CST.Token | { readonly fault: YamlFault }> {
   const parser = new Parser(lines.addNewLine);
+  lines.addNewLine(0);
   let pieces = 0;
   let depth = 0;
   let stray = 0;
@@ -103,9 +105,21 @@ function isTooDeep(document: CST.Document): boolean {
   return false;
 }
 
+/** The library's own messages are not shown: they quote the text, in which the steps stand. */
+const reasons: Readonly<Record<string, string | undefined>> = {
+  TAB_AS_INDENT: "a tab indents; YAML takes blanks only",
+  BAD_INDENT: "the indentation does not fit",
+  MISSING_CHAR: "a closing quote, bracket or comma is missing",
+  BLOCK_AS_IMPLICIT_KEY: "two keys stand in one line",
+  MULTILINE_IMPLICIT_KEY: "a key has no value, or spans two lines",
+  BAD_SCALAR_START: "a value begins with a reserved character; quote it",
+  UNEXPECTED_TOKEN: "something stands where nothing may",
+};
+
 function readDocument(document: Document.Parsed): YamlDocument {
   const [first] = document.errors;
-  if (first !== undefined) return faulty({ code: "yaml-invalid", path: [], offset: first.pos[0] });
+  if (first !== undefined)
+    return faulty({ code: "yaml-invalid", path: [], offset: first.pos[0], detail: reasons[first.code] });
   const reader = new ValueReader();
   const value = reader.read(document.contents, [], 0);
   const start = document.contents?.range?.[0] ?? document.range[0];
@@ -124,10 +138,7 @@ class ValueReader {
       this.stop(depth > deepest ? "yaml-too-deep" : "yaml-too-big", node, path);
       return undefined;
     }
-    if (isAlias(node)) {
-      this.aliased.set(node, this.anchors.get(node.source));
-      return this.read(this.anchors.get(node.source), path, depth + 1);
-    }
+    if (isAlias(node)) return this.readAlias(node, path, depth);
     if ((isMap(node) || isSeq(node) || isScalar(node)) && node.anchor !== undefined)
       this.anchors.set(node.anchor, node);
     if (isMap(node)) return this.readMap(node, path, depth);
@@ -146,6 +157,13 @@ class ValueReader {
       node = this.resolve(item);
     }
     return offset;
+  }
+
+  private readAlias(alias: Alias, path: Path, depth: number): unknown {
+    const node = this.anchors.get(alias.source);
+    this.aliased.set(alias, node);
+    if (node === undefined) this.fault("yaml-alias-unknown", alias, path);
+    return node === undefined ? undefined : this.read(node, path, depth + 1);
   }
 
   private readMap(map: YAMLMap, path: Path, depth: number): unknown {

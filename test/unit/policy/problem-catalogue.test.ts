@@ -1,0 +1,46 @@
+import { readdirSync, readFileSync } from "node:fs";
+import { join } from "node:path";
+import { expect, test } from "vitest";
+import { compile } from "../../../src/policy/compile.ts";
+import type { ConfigText } from "../../../src/policy/document.ts";
+import { problemCatalogue, problemReference } from "../../../src/policy/problem-catalogue.ts";
+import { compilePolicies, compileTexts, plainOptions, policyText } from "../../fake/policy-text.ts";
+
+const folder = new URL("../../fixture/policies/", import.meta.url).pathname;
+const texts = ["bad", "good"].flatMap((kind) =>
+  readdirSync(join(folder, kind)).map(
+    (file): ConfigText => ({
+      origin: `${kind}/${file}`,
+      format: "yaml",
+      text: readFileSync(join(folder, kind, file), "utf8"),
+    }),
+  ),
+);
+
+/** What takes options, other formats or sizes to go wrong, and so is in no file. */
+function withoutFiles() {
+  const run = policyText({ name: "run" }).concat("  run: { opened: [/bin/true] }\n");
+  const knockdConf: ConfigText = { origin: "knockd.conf", format: "knockd-conf", text: "[options]\n" };
+  const large: ConfigText = { origin: "large.yaml", format: "yaml", text: "#".repeat((1 << 20) + 1) };
+  const standing = compilePolicies([{ name: "ssh" }]).policies;
+  const served = [{ protocol: "tcp", port: 22 }] as const;
+  return [
+    compile([knockdConf, large], plainOptions),
+    compileTexts([run], { allowCommands: true }),
+    compilePolicies([{ name: "ssh", opensFor: "never" }], { standing }),
+    compilePolicies([{ name: "ssh" }], { served }),
+    compileTexts([Array.from({ length: 60 }, (_, at) => `f${at}: 1\n`).join("").concat(policyText({ name: "ssh" }))]),
+    compileTexts(Array.from({ length: 4097 }, () => "apiVersion: knockgate.io/v1alpha1\nkind: KnockSequence\n")),
+  ];
+}
+
+test("every problem that is reported is in the catalogue, and every entry is reported", () => {
+  const compilations = [...texts.map((text) => compile([text], plainOptions)), ...withoutFiles()];
+  const reported = new Set(compilations.flatMap(({ problems }) => problems.map(({ code }) => code)));
+  expect([...reported].sort()).toEqual(Object.keys(problemCatalogue).sort());
+});
+
+test("the page has one row for each entry", () => {
+  const rows = problemReference().match(/^\| `[a-z-]+` \|/gm) ?? [];
+  expect(rows.map((row) => row.slice(3, -3))).toEqual(Object.keys(problemCatalogue));
+});
