@@ -13,7 +13,7 @@ const gateway = { namespace: `kg-demo-${process.pid}-gateway`, ipv4: "10.77.0.1"
 const visitor = { namespace: `kg-demo-${process.pid}-visitor`, ipv4: "10.77.0.2", ipv6: "fd77::2" };
 const openSeconds = 5;
 const program = join(checkout, "dist/main.js");
-const folder = mkdtempSync(join(tmpdir(), "knockgate-demo-"));
+const folder = mkdtempSync(join(tmpdir(), `kg-demo-${process.pid}-files-`));
 const { text, steps, port } = demoPolicy();
 let beganAt = performance.now();
 

@@ -1,7 +1,10 @@
 // Network namespaces for the demo and for `npm run try`, named after the process that made them, and gone with it.
 import { spawn, spawnSync } from "node:child_process";
+import { readdirSync, rmSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
 
-const ours = /^kg-(?:demo|try)-(\d+)-[a-z]+$/;
+const ours = /^kg-(?:demo|try)-(\d+)-[a-z]+/;
 
 /** Runs ip(8) and throws its words when it fails. */
 export function ip(...args) {
@@ -36,6 +39,10 @@ export function removeLeftovers() {
     const [name] = line.split(" ");
     const pid = ours.exec(name)?.[1];
     if (pid !== undefined && !isAlive(Number(pid))) removeNamespace(name);
+  }
+  for (const name of readdirSync(tmpdir())) {
+    const pid = ours.exec(name)?.[1];
+    if (pid !== undefined && !isAlive(Number(pid))) rmSync(join(tmpdir(), name), { recursive: true, force: true });
   }
 }
 

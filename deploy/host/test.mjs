@@ -1,0 +1,71 @@
+// npm test: sets up what is missing and runs every tier. `npm run bench` is the same for the benchmarks.
+import { spawn, spawnSync } from "node:child_process";
+import { join } from "node:path";
+import { missingPackages } from "./debian-packages.mjs";
+import { ip } from "./namespaces.mjs";
+import { checkout } from "./npm-packages.mjs";
+import { giveUp } from "./progress.mjs";
+import { setUp } from "./setup.mjs";
+
+/** Each run of vitest: its projects, and whether it needs root and network namespaces. */
+const tiers = [
+  { name: "unit, property and contract", projects: ["unit", "property", "contract"], needsKernel: false },
+  { name: "netns", projects: ["netns"], needsKernel: true },
+];
+const bench = { name: "bench", projects: ["bench"], needsKernel: true };
+
+const isCi = process.env.CI === "true";
+const reports = process.env.KNOCKGATE_REPORTS;
+const [first, ...rest] = process.argv.slice(2);
+const wanted = first === "bench" ? [bench] : tiers;
+const filters = first === "bench" || first === undefined ? rest : [first, ...rest];
+
+/** Why the tiers that need the kernel cannot run here; undefined when they can. */
+function obstacle() {
+  if (process.getuid() !== 0) return "root";
+  const missing = missingPackages("test");
+  if (missing.length > 0) return `the Debian packages ${missing.join(", ")}`;
+  const name = `kg-probe-${process.pid}`;
+  try {
+    ip("netns", "add", name);
+    const rules = { input: "add table inet probe\n", stdio: ["pipe", "ignore", "ignore"] };
+    const loaded = spawnSync("ip", ["netns", "exec", name, "nft", "-f", "-"], rules);
+    return loaded.status === 0 ? undefined : "nftables in the kernel";
+  } catch {
+    return "the right to make network namespaces (CAP_SYS_ADMIN)";
+  } finally {
+    spawnSync("ip", ["netns", "delete", name], { stdio: "ignore" });
+  }
+}
+
+/** Runs one tier; resolves to whether all its tests passed. On CI the coverage gate is part of the first. */
+function run({ name, projects, needsKernel }) {
+  const args = [join(checkout, "node_modules/vitest/vitest.mjs"), "run", "--passWithNoTests"];
+  for (const project of projects) args.push("--project", project);
+  if (isCi && !needsKernel) args.push("--coverage");
+  if (reports !== undefined) {
+    args.push("--reporter=default", "--reporter=json", `--outputFile.json=${join(reports, `${projects[0]}.json`)}`);
+  }
+  console.log(`\n== ${name} ==`);
+  const child = spawn(process.execPath, [...args, ...filters], { cwd: checkout, stdio: "inherit" });
+  return new Promise((resolve) => child.on("close", (code) => resolve(code === 0)));
+}
+
+async function runAll() {
+  const isRoot = process.getuid() === 0;
+  await setUp(isRoot ? "test" : "run");
+  const trouble = wanted.some((tier) => tier.needsKernel) ? obstacle() : undefined;
+  const outcomes = [];
+  const sayings = [];
+  for (const tier of wanted) {
+    if (tier.needsKernel && trouble !== undefined) {
+      sayings.push(`The tier ${tier.name} was not run: it needs ${trouble}.`);
+      outcomes.push(!isCi);
+    } else outcomes.push(await run(tier));
+  }
+  for (const saying of sayings) console.log(`\n${saying}`);
+  process.exit(outcomes.every(Boolean) ? 0 : 1);
+}
+
+process.on("SIGINT", () => {}); // vitest is told by the terminal too and ends in good order
+runAll().catch(giveUp);
