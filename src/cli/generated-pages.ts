@@ -3,6 +3,7 @@ import { metricsPage } from "../observability/metrics-page.ts";
 import { problemReference } from "../policy/problem-catalogue.ts";
 import { schemaReference } from "../policy/schema-reference.ts";
 import { commandsPage } from "./commands-page.ts";
+import { oddsPage } from "./odds-page.ts";
 import { optionsPage } from "./options-page.ts";
 
 /** Every page that is made from the code, by its path; `npm run check` proves that those committed are current. */
@@ -11,6 +12,7 @@ export function generatedPages(): Record<string, string> {
     "docs/reference/commands.md": commandsPage(),
     "docs/reference/events.md": eventsPage(),
     "docs/reference/metrics.md": metricsPage(),
+    "docs/reference/odds.md": oddsPage(),
     "docs/reference/options.md": optionsPage(),
     "docs/reference/problems.md": problemReference(),
     "docs/reference/resource.md": schemaReference(),
