@@ -34,8 +34,12 @@ describe("bad files", () => {
   test("check finds the problems of all files in one run", async () => {
     const io = new MemoryIo();
     expect(await checkCommand({ paths: [join(folder, "bad")], output: "json" }, io)).toBe(1);
-    const rows: readonly { file: string; line: number; column: number; code: string; field: string }[] = JSON.parse(io.out);
-    const found = rows.map(({ file, line, column, code, field }) => `${file} ${line}:${column} ${code} ${field}`.trim());
+    const rows: readonly { file: string; line: number; column: number; code: string; field: string }[] = JSON.parse(
+      io.out,
+    );
+    const found = rows.map(({ file, line, column, code, field }) =>
+      `${file} ${line}:${column} ${code} ${field}`.trim(),
+    );
     const wanted = Object.entries(expectedProblems).flatMap(([file, lines]) =>
       lines.map((line) => `${join(folder, "bad", file)} ${line}`),
     );

@@ -29,7 +29,11 @@ function withoutFiles() {
     compileTexts([run], { allowCommands: true }),
     compilePolicies([{ name: "ssh", opensFor: "never" }], { standing }),
     compilePolicies([{ name: "ssh" }], { served }),
-    compileTexts([Array.from({ length: 60 }, (_, at) => `f${at}: 1\n`).join("").concat(policyText({ name: "ssh" }))]),
+    compileTexts([
+      Array.from({ length: 60 }, (_, at) => `f${at}: 1\n`)
+        .join("")
+        .concat(policyText({ name: "ssh" })),
+    ]),
     compileTexts(Array.from({ length: 4097 }, () => "apiVersion: knockgate.io/v1alpha1\nkind: KnockSequence\n")),
   ];
 }
