@@ -27,9 +27,9 @@ export class InstanceLock {
     await this.sign(path);
   }
 
-  /** Lets go; idempotent. */
+  /** Lets go, or stops waiting; idempotent. */
   release(): void {
-    this.holder?.stdin?.end();
+    this.holder?.kill();
     this.holder = undefined;
   }
 
@@ -49,11 +49,11 @@ export class InstanceLock {
       stdio: ["pipe", "pipe", "ignore"],
       detached: true, // a Ctrl-C at the terminal is for the agent, which lets go when it has drained
     });
+    this.holder = holder;
     return new Promise((resolve, reject) => {
       holder.once("error", (error) => reject(new Error("flock(1) is missing: install util-linux", { cause: error })));
       holder.once("exit", () => resolve(false));
       holder.stdout.once("data", () => {
-        this.holder = holder;
         holder.unref();
         resolve(true);
       });

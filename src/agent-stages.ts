@@ -1,0 +1,147 @@
+import { AgentControl } from "./agent-control.ts";
+import type { LinkWatch } from "./capture/link-watch.ts";
+import { LiveSource } from "./capture/live-source.ts";
+import { watchFor } from "./capture-watch.ts";
+import { systemClock } from "./clock.ts";
+import { ConfigKeeper } from "./config-source/config-keeper.ts";
+import { FileSource } from "./config-source/file-source.ts";
+import { ControlServer } from "./control/control-server.ts";
+import { addStandingGuards, type Guarding, gateSpecFor } from "./gate-spec.ts";
+import { Granter } from "./grant/granter.ts";
+import { SocketCutter } from "./nftables/connection-cutter.ts";
+import type { Nft } from "./nftables/nft.ts";
+import { Reconciler } from "./nftables/reconciler.ts";
+import type { Observability } from "./observability/observability.ts";
+import { type AgentOptions, defaultDropProblem } from "./options.ts";
+import type { Compilation } from "./policy/compile.ts";
+import { KnockTracker } from "./sequence/knock-tracker.ts";
+
+/** The stages of an agent that is alone in its network namespace and may write to nftables. */
+export class AgentStages {
+  readonly granter: Granter;
+  readonly nft: Nft;
+  private readonly options: AgentOptions;
+  private readonly observability: Observability;
+  private readonly links: LinkWatch;
+  private readonly capture: LiveSource;
+  private readonly tracker: KnockTracker;
+  private readonly reconciler: Reconciler;
+  private readonly keeper: ConfigKeeper;
+  private readonly control: ControlServer;
+  private guarding: Guarding | undefined;
+  /** Whether a first configuration has gone through every stage. */
+  private begun = false;
+
+  constructor(options: AgentOptions, observability: Observability, nft: Nft, links: LinkWatch) {
+    this.options = options;
+    this.observability = observability;
+    this.nft = nft;
+    this.links = links;
+    this.reconciler = this.createReconciler();
+    this.granter = this.createGranter();
+    this.tracker = new KnockTracker({
+      maxSources: options.maxSources,
+      report: observability.sequence,
+      complete: (completion) => this.granter.complete(completion),
+    });
+    observability.trackEngine(this.tracker);
+    this.capture = new LiveSource({
+      interfaces: options.interfaces,
+      clock: systemClock,
+      report: observability.capture,
+      links,
+    });
+    this.keeper = this.createKeeper();
+    this.control = new ControlServer(options.socket, new AgentControl(this.granter, observability, systemClock));
+  }
+
+  /** The control socket first: it tells whether the path is free before anything is changed. */
+  async start(): Promise<void> {
+    await this.control.start();
+    await this.keeper.start();
+  }
+
+  async reread(): Promise<void> {
+    await this.keeper.reread();
+  }
+
+  /** Addresses of Kubernetes services may have come or gone. */
+  linksChanged(): void {
+    if (this.guarding === undefined) return;
+    this.reconciler
+      .use(this.gateSpec(this.guarding))
+      .catch((error: unknown) => this.observability.gate.warned(String(error)));
+  }
+
+  async drain(): Promise<void> {
+    await this.keeper.close();
+    await this.capture.close();
+    await this.granter.settled();
+    await this.reconciler.close();
+    await this.control.close();
+  }
+
+  /** One configuration into force: the kernel closes first, then knocks count, then they are captured. */
+  private async apply(compilation: Compilation): Promise<void> {
+    const guarding = this.begun ? compilation : await this.withStandingGuards(compilation);
+    const lockout = defaultDropProblem(this.options, guarding.guarded.length > 0);
+    if (lockout !== undefined) throw new Error(lockout);
+    const spec = this.gateSpec(guarding);
+    await (this.begun ? this.reconciler.use(spec) : this.reconciler.start(spec));
+    this.guarding = guarding;
+    const { policies } = compilation;
+    this.observability.usePolicies(policies);
+    this.granter.usePolicies(policies);
+    if (!this.begun) await this.granter.restore();
+    this.observability.setStage("grants", undefined);
+    this.tracker.usePolicies(policies);
+    const watch = watchFor(policies, this.options.guardAddresses);
+    if (this.begun) await this.capture.update(watch);
+    else await this.capture.start(watch, (knock) => this.tracker.observe(knock));
+    this.begun = true;
+  }
+
+  /** At the start the kernel may guard ports from before, for policies that cannot be taken now. */
+  private async withStandingGuards(compilation: Compilation): Promise<Guarding> {
+    const isWhole = !compilation.unreadable && compilation.rejected === 0;
+    return isWhole ? compilation : addStandingGuards(compilation, await this.nft.list());
+  }
+
+  private gateSpec(guarding: Guarding) {
+    return gateSpecFor(this.options, guarding, this.links.state?.exemptAddresses ?? []);
+  }
+
+  private createReconciler(): Reconciler {
+    return new Reconciler({
+      nft: this.nft,
+      clock: systemClock,
+      report: this.observability.gate,
+      stateDir: this.options.stateDir,
+      liveGrants: () => this.granter.liveGrants(),
+      acceptRevocation: (missing) => this.granter.acceptRevocation(missing),
+    });
+  }
+
+  private createGranter(): Granter {
+    const { gate, grants } = this.observability;
+    return new Granter({
+      gate: this.reconciler.gate,
+      connections: new SocketCutter((message) => gate.warned(message)),
+      clock: systemClock,
+      report: grants,
+      neverGrants: this.options.neverGrants,
+      maxGrants: this.options.maxGrants,
+    });
+  }
+
+  private createKeeper(): ConfigKeeper {
+    const { configs, guards, serves, allowCommands, allowCritical } = this.options;
+    return new ConfigKeeper({
+      sources: [new FileSource({ paths: configs, clock: systemClock })],
+      compileOptions: { guards, served: serves, allowCommands, allowCritical, defaultNamespace: "default" },
+      clock: systemClock,
+      report: this.observability.config,
+      apply: (compilation) => this.apply(compilation),
+    });
+  }
+}
