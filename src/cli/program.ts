@@ -60,6 +60,7 @@ export function buildProgram(wiring: Wiring): Command {
     );
   addAgentCommands(program, wiring);
   addClientCommands(program, wiring);
+  for (const command of program.commands) command.showHelpAfterError(`See knockgate ${command.name()} -h.`);
   return program;
 }
 

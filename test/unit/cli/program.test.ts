@@ -64,6 +64,7 @@ describe("usage", () => {
     const { code, err } = await run("agent --guard x --mode y --config /z");
     expect(code).toBe(2);
     expect(err.split("\n").filter((line) => line.startsWith("error: "))).toHaveLength(2);
+    expect(err).toMatch(/\nSee knockgate agent -h\.\n$/);
   });
 });
 
