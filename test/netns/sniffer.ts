@@ -7,6 +7,8 @@ export interface SnifferOptions {
   readonly link?: string;
   /** Only packets that come in, or only those that go out; default both. */
   readonly direction?: "in" | "out";
+  /** With what the IP header says, time to live and all (`-v`), still one line a packet. */
+  readonly verbose?: boolean;
 }
 
 /** A capture by tcpdump on one link of one host: one line a packet, in tcpdump's words. */
@@ -21,14 +23,20 @@ export class Sniffer {
   static async start(host: Host, filter = "", options: SnifferOptions = {}): Promise<Sniffer> {
     const direction = options.direction === undefined ? [] : ["-Q", options.direction];
     const args = ["-i", options.link ?? host.link, "-nn", "-tt", "-l", "--immediate-mode", "-Z", "root", ...direction];
+    if (options.verbose === true) args.push("-v");
     const process = host.start("tcpdump", filter === "" ? args : [...args, filter]);
     await process.waitForLine("listening on");
     return new Sniffer(process);
   }
 
-  /** The packets so far. */
+  /** The packets so far. Lines that are indented go on with the packet before. */
   get packets(): readonly string[] {
-    return this.process.lines.filter((line) => /^\d+\.\d+ /.test(line));
+    const packets: string[] = [];
+    for (const line of this.process.lines) {
+      if (/^\d+\.\d+ /.test(line)) packets.push(line);
+      else if (/^\s/.test(line)) packets.push(`${packets.pop() ?? ""} ${line.trim()}`);
+    }
+    return packets;
   }
 
   /** Resolves when a packet whose line matches has been captured. */
