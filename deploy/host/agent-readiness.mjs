@@ -24,8 +24,17 @@ export async function waitUntilReady(port, seconds, isOver = () => false) {
   for (;;) {
     const { status, body } = await readiness(port);
     if (status === 200) return undefined;
-    if (isOver() || performance.now() > endsAt) return body;
+    if (isOver() || performance.now() > endsAt) return failures(body);
     await pause(50);
+  }
+}
+
+/** The stages that are not well, in the agent's words. */
+function failures(body) {
+  try {
+    return JSON.parse(body).failures.join("; ");
+  } catch {
+    return body;
   }
 }
 

@@ -23,9 +23,13 @@ function startAgent() {
   return { agent, ended };
 }
 
+/** Links that lead to containers and machines inside this host. */
+const inner = /^(veth|cali|lxc|cni|docker|br-|flannel|cilium|virbr|kube-ipvs0|nodelocaldns)/;
+
 /** The addresses by which others reach this host; loopback and link-local ones are of no use to them. */
 function addresses() {
-  const all = Object.values(networkInterfaces()).flat();
+  const links = Object.entries(networkInterfaces()).filter(([name]) => !inner.test(name));
+  const all = links.flatMap(([, those]) => those);
   return all.filter((one) => !one.internal && !one.address.startsWith("fe80:")).map((one) => one.address);
 }
 
@@ -33,7 +37,7 @@ function instructions() {
   const [host = "THIS-HOST"] = addresses();
   const nmap = steps.map((step) => {
     const [number, protocol] = step.split("/");
-    return `nmap -Pn ${protocol === "udp" ? "-sU " : ""}--max-retries 0 -p ${number} ${host}`;
+    return `nmap -n -Pn ${protocol === "udp" ? "-sU " : ""}-p ${number} ${host}`;
   });
   const nc = steps.map((step) => {
     const [number, protocol] = step.split("/");
@@ -47,7 +51,7 @@ This host is ${addresses().join(", ") || "not on any network"}.
 With only this machine, in a second terminal (a visitor in a network namespace of its own knocks):
     npm run try
 
-From another machine (this one does not pass the gate: loopback is never gated):
+From another machine (on this one the page is always there: loopback is never gated):
     curl -m 2 http://${host}:${port}/                  # silent: nothing comes back
     node dist/main.js knock --open ${port} ${host} ${steps.join(" ")}    # in a checkout of Knockgate, or
     ${nmap.join("; ")}    # as root, or
@@ -87,9 +91,9 @@ async function run() {
   });
   process.on("SIGINT", () => {}); // the terminal has told the agent as well; we wait until it has drained
   for (const signal of ["SIGTERM", "SIGHUP"]) process.on(signal, () => agent.kill("SIGTERM"));
-  const trouble = await waitUntilReady(httpPort, 20, () => isOver);
-  if (trouble === undefined) console.log(instructions());
-  else if (!isOver) console.log(`The agent is not ready yet: ${trouble}`);
+  const trouble = await waitUntilReady(httpPort, 10, () => isOver);
+  if (!isOver) console.log(instructions());
+  if (!isOver && trouble !== undefined) console.log(`It is not ready yet: ${trouble}.`);
   const ending = await ended;
   service.close();
   if (ending === 0) {

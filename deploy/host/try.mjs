@@ -1,7 +1,7 @@
 // npm run try: knocks at the gateway of `npm start` from this same machine, out of a network namespace of its own.
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
-import { readiness } from "./agent-readiness.mjs";
+import { readiness, waitUntilReady } from "./agent-readiness.mjs";
 import { demoPolicy } from "./demo-policy.mjs";
 import { freePair } from "./free-range.mjs";
 import { addNamespace, configure, ip, removeLeftovers, removeNamespace, runIn } from "./namespaces.mjs";
@@ -14,9 +14,8 @@ const link = `kgtry${process.pid}`.slice(0, 15);
 const { steps, port } = demoPolicy();
 
 async function requireGateway() {
-  const { status, body } = await readiness(9780);
-  if (status === 200) return;
-  throw new CannotGoOn(`no gateway is ready here (${body}): run \`npm start\` in another terminal first.`);
+  if ((await readiness(9780)).status !== 0) return;
+  throw new CannotGoOn("no gateway runs here: run `npm start` in another terminal first.");
 }
 
 function attachVisitor(pair) {
@@ -52,6 +51,8 @@ async function run() {
   if (pair === undefined)
     throw new CannotGoOn("every range this script could use is taken on this host: try from another machine.");
   attachVisitor(pair);
+  const trouble = await waitUntilReady(9780, 10); // on a host without a network the visitor's link is the first
+  if (trouble !== undefined) throw new CannotGoOn(`the gateway is not ready: ${trouble}.`);
   console.log(`A visitor with the address ${pair.visitor} is joined to this host, ${pair.host}, by a link of its own.`);
   console.log(`Port ${port} before the knock: ${await probe(pair.host)}`);
   console.log(`Knocking ${steps.join(", ")} ...`);
