@@ -1,3 +1,6 @@
+/** The length of what is hashed, three words, as HalfSipHash puts it into the top byte of its last word. */
+const lengthWord = 12 << 24;
+
 /**
  * A keyed hash of three 32-bit words: HalfSipHash-1-3, which the Linux kernel uses for its own hash tables
  * (`hsiphash`, include/linux/siphash.h). Whoever does not know the key cannot choose sources that collide.
@@ -15,13 +18,13 @@ export class SourceHash {
 
   /** 32 bits, signed. */
   of(first: number, second: number, third: number): number {
+    // The words wait in a row of variables: three, the length, then nothing for the three rounds that end it.
+    let [word, next, last, length] = [first | 0, second | 0, third | 0, lengthWord];
     let v0 = this.#key0;
     let v1 = this.#key1;
     let v2 = this.#key0 ^ 0x6c796765;
     let v3 = this.#key1 ^ 0x74656462;
     for (let round = 0; round < 7; round++) {
-      // Three words, then the length in bytes as the top byte, then three rounds that end it.
-      const word = round === 0 ? first : round === 1 ? second : round === 2 ? third : round === 3 ? 12 << 24 : 0;
       v3 ^= word;
       v0 = (v0 + v1) | 0;
       v1 = ((v1 << 5) | (v1 >>> 27)) ^ v0;
@@ -35,6 +38,10 @@ export class SourceHash {
       v2 = (v2 << 16) | (v2 >>> 16);
       v0 ^= word;
       if (round === 3) v2 ^= 0xff;
+      word = next;
+      next = last;
+      last = length;
+      length = 0;
     }
     return v1 ^ v3;
   }

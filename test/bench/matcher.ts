@@ -6,6 +6,7 @@ import { policyOf, sequenceOf } from "../fake/policies.ts";
 /** What one run showed. */
 export interface MatcherFigure {
   readonly what: string;
+  /** By the processor time of this process, so that a busy machine does not count. */
   readonly knocksPerSecond: number;
   readonly completions: number;
   readonly tracked: number;
@@ -53,7 +54,7 @@ function trackerOf(policies: number): { tracker: KnockTracker; counts: { complet
 function inTurn(policies: number, sources: number, knocks: number): MatcherFigure {
   const { tracker, counts } = trackerOf(policies);
   const bases = [20_000, 40_000, 30_000];
-  const began = process.hrtime.bigint();
+  const began = process.cpuUsage();
   for (let at = 0; at < knocks; at++) {
     const source = at % sources;
     knock.source[3] = source * 7919;
@@ -69,7 +70,7 @@ function inTurn(policies: number, sources: number, knocks: number): MatcherFigur
 /** A flood from sources that never come again: of first steps, or of random ports. */
 function flood(policies: number, knocks: number, port: (at: number) => number, what: string): MatcherFigure {
   const { tracker, counts } = trackerOf(policies);
-  const began = process.hrtime.bigint();
+  const began = process.cpuUsage();
   for (let at = 0; at < knocks; at++) {
     knock.source[3] = Math.imul(at, 0x9e3779b1);
     knock.port = port(at);
@@ -83,11 +84,12 @@ function flood(policies: number, knocks: number, port: (at: number) => number, w
 function figure(
   what: string,
   knocks: number,
-  began: bigint,
+  began: NodeJS.CpuUsage,
   tracker: KnockTracker,
   completions: number,
 ): MatcherFigure {
-  const seconds = Number(process.hrtime.bigint() - began) / 1e9;
+  const { user, system } = process.cpuUsage(began);
+  const seconds = (user + system) / 1e6;
   return {
     what,
     knocksPerSecond: Math.round(knocks / seconds),
@@ -95,6 +97,26 @@ function figure(
     tracked: tracker.trackedSources,
     bytesPerSource: Math.round(tracker.bytes / Math.max(1, tracker.trackedSources)),
   };
+}
+
+/** A flood of first steps while as many sources as fit are further on: the table is full. */
+function fullTable(knocks: number): MatcherFigure {
+  const { tracker, counts } = trackerOf(1);
+  const step = (port: number, source: number, at: number) => {
+    knock.source[3] = source;
+    knock.port = port;
+    knock.sequenceNumber = at;
+    knock.atMicros = at;
+    tracker.observe(knock);
+  };
+  for (let at = 0; at < 500_000; at++) {
+    step(20_000, at, 2 * at);
+    step(40_000, at, 2 * at + 1);
+  }
+  for (let at = 0; at < 500_000; at++) step(20_000, 1_000_000 + at, 1_000_000 + at);
+  const began = process.cpuUsage();
+  for (let at = 0; at < knocks; at++) step(20_000, 2_000_000 + at, 2_000_000 + at);
+  return figure("1 policy, a flood of first steps into a full table", knocks, began, tracker, counts.completions);
 }
 
 /** Everything measured, in a few seconds. */
@@ -105,6 +127,7 @@ export function matcherFigures(knocks = 2_000_000): MatcherFigure[] {
     inTurn(1_000, 1_000, knocks),
     inTurn(1, 100_000, knocks),
     inTurn(1_000, 500_000, knocks),
+    fullTable(knocks),
     flood(1, knocks, () => 20_000, "a flood of first steps"),
     flood(1_000, knocks, (at) => 20_000 + (at % 1_000), "a flood of first steps"),
     flood(1, knocks, anyPort, "a flood of random ports"),
