@@ -1,4 +1,5 @@
 import { Agent } from "../agent.ts";
+import { systemClock } from "../clock.ts";
 import type { AgentOptions } from "../options.ts";
 import type { CommandIo, ExitCode } from "./command-io.ts";
 import { programRevision, programVersion } from "./program-version.ts";
@@ -24,5 +25,6 @@ export async function agentCommand(options: AgentOptions, io: CommandIo): Promis
     return 1;
   } finally {
     await agent.drain();
+    systemClock.after(1000, () => process.exit()); // a log reader that never reads would hold the process for ever
   }
 }
