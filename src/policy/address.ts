@@ -68,7 +68,7 @@ export function formatAddress(address: Address): string {
 
 /** A copy that belongs to the caller, for an address taken from a reused record. */
 export function copyAddress(address: Address): Address {
-  return Uint32Array.from(address);
+  return address.slice();
 }
 
 /** Whether both are the same address. */
