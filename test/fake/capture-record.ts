@@ -1,0 +1,35 @@
+import type { CaptureReport } from "../../src/capture/packet-source.ts";
+
+/** A capture report that keeps what it is told. */
+export class CaptureRecord implements CaptureReport {
+  readonly counts: Record<string, number> = {};
+  readonly discards: Record<string, number> = {};
+  readonly drops: Record<string, number> = {};
+  readonly restarts: string[] = [];
+  readonly states: { interfaces: readonly string[]; waitingFor: readonly string[] }[] = [];
+  readonly warnings: string[] = [];
+
+  packets(interfaceName: string, count: number): void {
+    this.counts[interfaceName] = (this.counts[interfaceName] ?? 0) + count;
+  }
+
+  dropped(reason: string, count: number): void {
+    this.drops[reason] = (this.drops[reason] ?? 0) + count;
+  }
+
+  discarded(reason: string, count: number): void {
+    this.discards[reason] = (this.discards[reason] ?? 0) + count;
+  }
+
+  restarted(cause: string): void {
+    this.restarts.push(cause);
+  }
+
+  capturing(interfaces: readonly string[], waitingFor: readonly string[]): void {
+    this.states.push({ interfaces, waitingFor });
+  }
+
+  warned(message: string): void {
+    this.warnings.push(message);
+  }
+}
