@@ -32,7 +32,7 @@ const stageRules = Object.entries(stages).map(([stage, left]) => ({
 
 const doors = [
   { name: "pcap", from: "^src/capture/" },
-  { name: "koffi", from: "^src/nftables/libnftables[^/]*\\.ts$" },
+  { name: "koffi", from: "^src/nftables/(libnftables|generation)\\.ts$" },
   { name: "fastify", from: "^src/(observability|control)/" },
   { name: "prom-client", from: "^src/observability/" },
   { name: "pino(-pretty)?", from: "^src/observability/" },
