@@ -11,8 +11,11 @@ import type { Transaction } from "./transaction.ts";
  * nftables through the program `nft`, a process for each call: 4 ms. Used where the library cannot be loaded. Rejects
  * with NftError `no-nft` where there is no such program.
  */
-export async function openNftCommand(run: RunProgram = runProgram): Promise<Nft> {
-  const nft = new NftCommand(run, openGeneration());
+export async function openNftCommand(
+  run: RunProgram = runProgram,
+  openCounter: () => Generation | undefined = openGeneration,
+): Promise<Nft> {
+  const nft = new NftCommand(run, openCounter());
   await nft.probe();
   return nft;
 }

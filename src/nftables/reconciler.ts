@@ -122,7 +122,10 @@ export class Reconciler {
     this.#acceptMissing(listing);
     const differences = driftOf(listing, wanted.ruleset, this.#baseline);
     if (differences.length === 0 && this.#failures === 0) return this.#parts.report.synced();
-    if (differences.length > 0 && this.#baseline !== undefined) this.#parts.report.drift(differences);
+    if (differences.length > 0 && this.#baseline !== undefined) {
+      this.#parts.report.drift(differences);
+      this.#parts.report.intact(`the table is being put back: ${differences.join(", ")}`);
+    }
     await this.#load(listing);
   }
 
