@@ -184,7 +184,12 @@ function sentenceOf({ place, message }: Problem): string {
   return `${place.origin}:${place.line}: ${message}`;
 }
 
-/** The same text for compilations that need not be applied again; which decoys are drawn follows from the rest. */
+/** The same text for compilations that need not be applied again. Fingerprints leave the decoys out, the filter needs them. */
 function meaningOf({ policies, guarded, cutting }: Compilation): string {
-  return JSON.stringify([policies.map((policy) => policy.fingerprint), guarded, cutting]);
+  const meanings = policies.map(({ fingerprint, opensBy, closesBy }) => [
+    fingerprint,
+    opensBy.decoys,
+    closesBy?.decoys,
+  ]);
+  return JSON.stringify([meanings, guarded, cutting]);
 }

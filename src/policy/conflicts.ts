@@ -48,10 +48,6 @@ export class Claims {
     }
   }
 
-  isStep(key: PortKey): boolean {
-    return this.knocked.has(key);
-  }
-
   /** Why a policy cannot stand beside those admitted so far; empty when it can. */
   *objections(draft: Draft): Generator<Finding> {
     if (this.owners.has(draft.name)) yield { code: "name-taken", path: ["metadata", "name"] };

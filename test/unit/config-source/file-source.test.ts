@@ -152,6 +152,13 @@ describe("what is read", () => {
   });
 });
 
+test("files that are too large together are not read to their end", async () => {
+  for (let at = 0; at < 9; at++) write(`${at}.yaml`, "#".repeat(1 << 20));
+  const { last } = await Watched.start([folder]);
+  expect(last.documents.length).toBe(8);
+  expect(last.failures.join()).toContain("larger than 8 MiB");
+});
+
 describe("changes", () => {
   test("an atomic rename over a file", async () => {
     write("ssh.yaml", "one");
