@@ -104,11 +104,15 @@ export class AgentProcess {
     return (await this.host.run("nft", ["list", "table", "inet", "knockgate"])).stdout;
   }
 
-  /** The elements of one set as nft prints them, empty when there are none: "10.77.0.2 . tcp . 22 timeout 30s ...". */
+  /**
+   * The elements of one set as nft prints them, empty when there are none: "10.77.0.2 . tcp . 22 timeout 30s ...". Where
+   * /etc/protocols is missing nft prints protocols as numbers; here they have their names everywhere.
+   */
   async elements(set: string): Promise<readonly string[]> {
     const { stdout } = await this.host.run("nft", ["list", "set", "inet", "knockgate", set]);
     const inside = /elements = \{([^}]*)\}/.exec(stdout)?.[1] ?? "";
-    return inside.split(",").flatMap((element) => element.replace(/\s+/g, " ").trim() || []);
+    const named = inside.replace(/\s+/g, " ").replaceAll(" . 6 . ", " . tcp . ").replaceAll(" . 17 . ", " . udp . ");
+    return named.split(",").flatMap((element) => element.trim() || []);
   }
 
   /** Ends it with SIGTERM. */
