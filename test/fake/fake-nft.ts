@@ -147,7 +147,7 @@ export class FakeNft implements Nft {
   /** Since Linux 6.12 an add of what is there takes over the new timeout, if it has one, and keeps the comment. */
   private renew(held: HeldSet, key: string, element: NftElement): void {
     const before = held.elements.get(key);
-    if (before === undefined || element.timeoutMs === undefined || before.element.timeoutMs === undefined) return;
+    if (before === undefined || element.timeoutMs === undefined) return;
     held.elements.set(key, {
       element: { ...before.element, timeoutMs: element.timeoutMs },
       endsAtMicros: this.endOf(element),

@@ -182,10 +182,10 @@ describe.each(["ipv4", "ipv6"] as const)("over %s", (family) => {
       "echo 1 > /proc/sys/net/ipv4/ip_forward; echo 1 > /proc/sys/net/ipv6/conf/all/forwarding",
     ]);
     await server.expect("nft", ["-f", "-"], {
-      input: `table ${ip} nodeport { chain before { type nat hook prerouting priority dstnat; tcp dport 30080 dnat to ${to}
- }
-        chain after { type nat hook postrouting priority srcnat; tcp dport 8080 masquerade
- } }
+      input: `table ${ip} nodeport {
+        chain before { type nat hook prerouting priority dstnat; tcp dport 30080 dnat to ${to}; }
+        chain after { type nat hook postrouting priority srcnat; tcp dport 8080 masquerade; }
+      }
 `,
     });
     expect(await stranger.connect(server[family], 30080)).toBe("open");
