@@ -79,7 +79,7 @@ async function release({ id }) {
 }
 
 /** Sends a datagram and waits: the answer's text, "unreachable" or "silent". Without a wait: "sent". */
-function udp({ address, port, text, timeoutMs, sourcePort, broadcast }) {
+function udp({ address, port, text, timeoutMs, sourcePort, sourceAddress, broadcast }) {
   return new Promise((resolve) => {
     const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
     const settle = (answer) => {
@@ -90,7 +90,7 @@ function udp({ address, port, text, timeoutMs, sourcePort, broadcast }) {
     const timer = timeoutMs > 0 ? setTimeout(() => settle("silent"), timeoutMs) : undefined;
     socket.on("message", (message) => settle(String(message)));
     socket.on("error", (error) => settle(error.code === "ECONNREFUSED" ? "unreachable" : error.code));
-    socket.bind(sourcePort ?? 0, () => {
+    socket.bind(sourcePort ?? 0, sourceAddress, () => {
       if (broadcast) socket.setBroadcast(true);
       const sent = () => socket.send(text, (error) => !error && timeoutMs <= 0 && settle("sent"));
       if (broadcast) socket.send(text, port, address, (error) => !error && timeoutMs <= 0 && settle("sent"));
