@@ -48,6 +48,8 @@ interface Fields {
   readonly four: (protocol: Protocol) => string;
   readonly portFour: (protocol: Protocol) => string;
   readonly flagsFour: string;
+  /** Set where `portFour` and `flagsFour` only hold without IPv4 options: what says that there are some. */
+  readonly optionsFour?: string;
   readonly nextSix: string;
   readonly portSix: string;
   readonly flagsSix: string;
@@ -82,7 +84,9 @@ function stacked(watch: Watch, link: FilterLink): string[] {
 
 const tagTypes = ["0x8100", "0x88a8", "0x9100"] as const;
 
-/** Fields by their distance from the frame's begin; the type at `typeAt` is followed by an IP header. With IPv4 options user space decides. */
+/** Fields by their distance from the frame's begin; the type at `typeAt` is followed by an IP header. With IPv4 options user space decides:
+ * an offset computed from the header's length reads the wrong bytes in a cooked capture, whose offsets libpcap shifts only
+ * where they are constant (seen with 1.10.3). */
 function fieldsBehindTag(typeAt: number): Fields {
   const ip = typeAt + 2;
   const noFragment = `ether[${ip + 6}:2] & 0x1fff = 0`;
@@ -90,8 +94,9 @@ function fieldsBehindTag(typeAt: number): Fields {
     isFour: `ether[${typeAt}:2] = 0x0800`,
     isSix: `ether[${typeAt}:2] = 0x86dd`,
     four: (protocol) => `ether[${ip + 9}] = ${protocolNumbers[protocol]} and ${noFragment}`,
-    portFour: () => `ether[${ip} + ((ether[${ip}] & 15) << 2) + 2:2]`,
-    flagsFour: `ether[${ip} + ((ether[${ip}] & 15) << 2) + 13]`,
+    portFour: () => `ether[${ip + 22}:2]`,
+    flagsFour: `ether[${ip + 33}]`,
+    optionsFour: `ether[${ip}] & 15 > 5`,
     nextSix: `ether[${ip + 6}]`,
     portSix: `ether[${ip + 42}:2]`,
     flagsSix: `ether[${ip + 53}]`,
@@ -104,9 +109,11 @@ function expression(watch: Watch, fields: Fields, most: number): string {
     .map((protocol) => ({ protocol, spans: narrow(spansOf(watch.ports, protocol), most) }))
     .filter(({ spans }) => spans.length > 0);
   if (watched.length === 0) return "less 1";
-  const four = watched.map(({ protocol, spans }) =>
-    all(fields.four(protocol), flags(watch, protocol, fields.flagsFour), within(fields.portFour(protocol), spans)),
-  );
+  const { optionsFour } = fields;
+  const four = watched.map(({ protocol, spans }) => {
+    const known = all(flags(watch, protocol, fields.flagsFour), within(fields.portFour(protocol), spans));
+    return all(fields.four(protocol), optionsFour === undefined || known === "" ? known : any([optionsFour, known]));
+  });
   const six = watched.map(({ protocol, spans }) =>
     all(
       `${fields.nextSix} = ${protocolNumbers[protocol]}`,
@@ -119,8 +126,12 @@ function expression(watch: Watch, fields: Fields, most: number): string {
 }
 
 const any = (parts: readonly string[]): string => `(${parts.join(" or ")})`;
-const all = (...parts: readonly (string | undefined)[]): string =>
-  `(${parts.filter((part) => part !== undefined).join(" and ")})`;
+
+/** Empty where nothing is asked for. */
+function all(...parts: readonly (string | undefined)[]): string {
+  const asked = parts.filter((part) => part !== undefined && part !== "");
+  return asked.length === 0 ? "" : `(${asked.join(" and ")})`;
+}
 
 function flags(watch: Watch, protocol: Protocol, field: string): string | undefined {
   const { must, mustNot } = watch.flags;

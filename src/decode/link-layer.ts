@@ -61,7 +61,24 @@ function readCooked(cursor: Cursor, size: number, packetAt: number, hardwareAt: 
   cursor.loopback = cursor.half(hardwareAt) === loopbackHardware;
   const type = cursor.half(typeAt);
   cursor.at += size;
-  return readTags(cursor, type);
+  const network = readTags(cursor, type);
+  if (network === "ipv4") return skipHiddenTags(cursor, network, 4, etherType.ipv4);
+  return network === "ipv6" ? skipHiddenTags(cursor, network, 6, etherType.ipv6) : network;
+}
+
+/**
+ * Since Linux 6.11 a cooked header names the innermost type although inner tags still lie before the IP header (seen with
+ * 6.18: type 0x0800, then `0065 0800 4500…`). A tag shows by not beginning with the version, and by the type behind it. One
+ * of priority 2 (IPv4) or 3 (IPv6) looks like a header and is dropped as malformed.
+ */
+function skipHiddenTags(cursor: Cursor, network: NetworkLayer, version: number, type: number): NetworkLayer {
+  for (let tags = 0; tags < mostTags; tags++) {
+    if (cursor.missing(4) !== undefined || cursor.byte(0) >> 4 === version) return network;
+    const next = cursor.half(2);
+    if (next !== type && !isTag(next)) return network;
+    cursor.at += 4;
+  }
+  return network;
 }
 
 /** IEEE 802.1Q and 802.1ad: while the type is that of a tag, two bytes of tag and the next type follow. */

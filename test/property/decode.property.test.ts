@@ -56,7 +56,7 @@ describe("decode", () => {
         expect(knock.sequenceNumber).toBeGreaterThanOrEqual(0);
         expect(knock.flags & ~0x3f).toBe(0);
       }),
-      { numRuns: 20_000 },
+      { numRuns: 10_000 },
     );
   });
 

@@ -92,6 +92,38 @@ describe("link layers", () => {
   });
 
   test.each([
+    { name: "two tags", parts: {}, hidden: [...half(0x65), ...half(0x0800)], expected: four },
+    {
+      name: "three tags",
+      parts: {},
+      hidden: [...half(0x65), ...half(0x8100), ...half(0x66), ...half(0x0800)],
+      expected: four,
+    },
+    { name: "two tags, IPv6", parts: fromSix, hidden: [...half(0x65), ...half(0x86dd)], expected: six },
+    { name: "no tag but no header either", parts: {}, hidden: [...half(0x65), ...half(0x0806)], expected: "malformed" },
+    {
+      name: "tags without end",
+      parts: {},
+      hidden: new Array(6).fill([...half(0x65), ...half(0x0800)]).flat(),
+      expected: "malformed",
+    },
+  ])(
+    "inner tags that a newer kernel hides behind the innermost type are skipped: $name",
+    ({ parts, hidden, expected }) => {
+      const plain = cookedOne(packet(parts));
+      const tagged = [
+        ...plain.subarray(0, 14),
+        ...half(0x88a8),
+        ...half(5),
+        ...plain.subarray(14, 16),
+        ...hidden,
+        ...packet(parts),
+      ];
+      expect(told(Uint8Array.from(tagged), "linux-cooked-v1")).toBe(expected);
+    },
+  );
+
+  test.each([
     { family: [2, 0, 0, 0], expected: four },
     { family: [0, 0, 0, 2], expected: four },
     { family: [30, 0, 0, 0], expected: "malformed" },
