@@ -19,6 +19,7 @@ const toTest = {
   conntrack: ["/usr/sbin/conntrack", "/usr/bin/conntrack"],
   knockd: ["/usr/sbin/knockd", "/usr/bin/knockd"],
   ncat: ["/usr/bin/ncat"],
+  netbase: ["/etc/services"],
   "netcat-openbsd": ["/bin/nc.openbsd", "/usr/bin/nc.openbsd"],
   nmap: ["/usr/bin/nmap"],
   "openssh-client": ["/usr/bin/ssh"],
