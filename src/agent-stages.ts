@@ -6,7 +6,7 @@ import { systemClock } from "./clock.ts";
 import { ConfigKeeper } from "./config-source/config-keeper.ts";
 import { FileSource } from "./config-source/file-source.ts";
 import { ControlServer } from "./control/control-server.ts";
-import { addStandingGuards, type Guarding, gateSpecFor } from "./gate-spec.ts";
+import { addGuards, type Guarding, gateSpecFor, noGuards, standingGuards } from "./gate-spec.ts";
 import { Granter } from "./grant/granter.ts";
 import { SocketCutter } from "./nftables/connection-cutter.ts";
 import type { Nft } from "./nftables/nft.ts";
@@ -29,6 +29,8 @@ export class AgentStages {
   private readonly keeper: ConfigKeeper;
   private readonly control: ControlServer;
   private guarding: Guarding | undefined;
+  /** What the table guarded before this agent; undefined before the first configuration. */
+  private standing: Guarding | undefined;
   /** Whether a first configuration has gone through every stage. */
   private begun = false;
 
@@ -82,8 +84,8 @@ export class AgentStages {
   }
 
   /** One configuration into force: the kernel closes first, then knocks count, then they are captured. */
-  private async apply(compilation: Compilation): Promise<void> {
-    const guarding = this.begun ? compilation : await this.withStandingGuards(compilation);
+  private async apply(compilation: Compilation, isWhole: boolean): Promise<void> {
+    const guarding = await this.withStandingGuards(compilation, isWhole && compilation.rejected === 0);
     const lockout = defaultDropProblem(this.options, guarding.guarded.length > 0);
     if (lockout !== undefined) throw new Error(lockout);
     const spec = this.gateSpec(guarding);
@@ -101,10 +103,20 @@ export class AgentStages {
     this.begun = true;
   }
 
-  /** At the start the kernel may guard ports from before, for policies that cannot be taken now. */
-  private async withStandingGuards(compilation: Compilation): Promise<Guarding> {
-    const isWhole = !compilation.unreadable && compilation.rejected === 0;
-    return isWhole ? compilation : addStandingGuards(compilation, await this.nft.list());
+  /**
+   * At the start the kernel may guard ports from before, for policies that cannot be taken now: they stay guarded until all
+   * policies can be.
+   */
+  private async withStandingGuards(compilation: Compilation, isComplete: boolean): Promise<Guarding> {
+    this.standing ??= isComplete ? noGuards : standingGuards(await this.nft.list());
+    if (isComplete) this.standing = noGuards;
+    const guarding = addGuards(compilation, this.standing);
+    if (guarding.guarded.length > compilation.guarded.length) {
+      const kept =
+        "ports that were guarded before stay guarded until every policy can be taken: mend the configuration";
+      this.observability.gate.warned(kept);
+    }
+    return guarding;
   }
 
   private gateSpec(guarding: Guarding) {
@@ -141,7 +153,7 @@ export class AgentStages {
       compileOptions: { guards, served: serves, allowCommands, allowCritical, defaultNamespace: "default" },
       clock: systemClock,
       report: this.observability.config,
-      apply: (compilation) => this.apply(compilation),
+      apply: (compilation, isWhole) => this.apply(compilation, isWhole),
     });
   }
 }

@@ -24,14 +24,19 @@ export function gateSpecFor(options: AgentOptions, guarding: Guarding, exempt: r
   };
 }
 
-/**
- * For a start with a configuration of which a part could not be taken: what the table in the kernel guards from before stays
- * guarded, for an unguarded port is an open port. The next whole configuration decides again. Pure.
- */
-export function addStandingGuards(guarding: Guarding, table: TableListing | undefined): Guarding {
+/** Nothing is guarded. */
+export const noGuards: Guarding = { guarded: [], cutting: [] };
+
+/** What a table in the kernel guards. Pure. */
+export function standingGuards(table: TableListing | undefined): Guarding {
+  return { guarded: portsOf(table, "guarded"), cutting: portsOf(table, "cutting") };
+}
+
+/** Both together, without repeats. Pure. */
+export function addGuards(some: Guarding, more: Guarding): Guarding {
   return {
-    guarded: withPorts(guarding.guarded, portsOf(table, "guarded")),
-    cutting: withPorts(guarding.cutting, portsOf(table, "cutting")),
+    guarded: withPorts(some.guarded, more.guarded),
+    cutting: withPorts(some.cutting, more.cutting),
   };
 }
 

@@ -27,8 +27,11 @@ export interface ConfigKeeperOptions {
   readonly compileOptions: Omit<CompileOptions, "standing">;
   readonly clock: Clock;
   readonly report: ConfigReport;
-  /** Brings a compilation into force; calls never overlap. When it rejects, the one before counts as still in force. */
-  readonly apply: (compilation: Compilation) => Promise<void>;
+  /**
+   * Brings a compilation into force; calls never overlap. When it rejects, the one before counts as still in force. `isWhole`
+   * is false only until a first snapshot without any fault has come: the configuration may then lack policies.
+   */
+  readonly apply: (compilation: Compilation, isWhole: boolean) => Promise<void>;
 }
 
 /** How long to wait before what has vanished is looked for again, and before a failed `apply` is tried again. */
@@ -125,9 +128,9 @@ export class ConfigKeeper {
       this.options.report.refused(`${faults.join(" ")} The configuration in force stays.`);
       return;
     }
-    if (this.current === undefined || meaningOf(compilation) !== meaningOf(this.current)) {
-      await this.options.apply(compilation);
-    }
+    const isWhole = faults.length === 0;
+    const isNews = this.current === undefined || meaningOf(compilation) !== meaningOf(this.current);
+    if (isNews || (isWhole && !this.everWhole)) await this.options.apply(compilation, isWhole);
     this.current = compilation;
     if (faults.length > 0) {
       this.options.report.refused(`${faults.join(" ")} What could be read is in force.`);

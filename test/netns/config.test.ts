@@ -103,6 +103,20 @@ describe("an agent that starts", () => {
     await agent.ready();
   }, 30_000);
 
+  test("without the file of a policy keeps guarding its port until the file is back, and no longer than that", async () => {
+    const both = { "first.yaml": first, "second.yaml": second };
+    const before = await AgentProcess.start(world, gate, { policies: both });
+    await before.kill();
+    const missing = join(before.folder, "config", "first.yaml");
+    renameSync(missing, `${missing}.away`);
+    const agent = AgentProcess.launch(world, gate, { folder: before.folder, args: ["--config", missing] });
+    await agent.process.waitForLine("config-refused");
+    expect(await agent.elements("guarded")).toEqual(["tcp . 3001", "tcp . 3002"]);
+    agent.writePolicy("first.yaml", policy("first", ["8845/tcp", "7312/udp", "9127/tcp"], 3004));
+    const mended = async () => (await agent.elements("guarded")).join() === "tcp . 3002,tcp . 3004";
+    await eventually(mended, { what: "the mended file" });
+  }, 30_000);
+
   test("with nothing good at all is not ready, says why and guards nothing", async () => {
     const agent = AgentProcess.launch(world, gate, { policies: "spec: [" });
     await agent.process.waitForLine("config-refused");
