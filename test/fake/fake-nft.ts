@@ -144,14 +144,12 @@ export class FakeNft implements Nft {
     if (held.set.autoMerge) merge(held);
   }
 
-  /** Since Linux 6.12 an add of what is there takes over the new timeout, if it has one, and keeps the comment. */
+  /** Since Linux 6.12 an add of what is there takes over the new timeout, or its absence, and keeps the comment. */
   private renew(held: HeldSet, key: string, element: NftElement): void {
-    const before = held.elements.get(key);
-    if (before === undefined || element.timeoutMs === undefined) return;
-    held.elements.set(key, {
-      element: { ...before.element, timeoutMs: element.timeoutMs },
-      endsAtMicros: this.endOf(element),
-    });
+    if (!held.set.timeout) return;
+    const { timeoutMs: _, ...before } = held.elements.get(key)?.element ?? element;
+    const renewed = element.timeoutMs === undefined ? before : { ...before, timeoutMs: element.timeoutMs };
+    held.elements.set(key, { element: renewed, endsAtMicros: this.endOf(element) });
   }
 
   private endOf(element: NftElement): number {
