@@ -1,21 +1,11 @@
 import { readFiles } from "../config-source/config-files.ts";
 import { compile } from "../policy/compile.ts";
-import type { Port } from "../policy/port.ts";
 import type { Problem } from "../policy/problem.ts";
-import type { CheckArguments, CommandIo, ExitCode, OutputFormat } from "./command-io.ts";
+import type { CheckArguments, CommandIo, ExitCode } from "./command-io.ts";
 import { formatTable } from "./table.ts";
 
-/** What `check` may be told of the agent that will read the files, so that it judges as that one would. */
-export interface CheckOptions extends CheckArguments {
-  readonly output?: OutputFormat;
-  readonly guards?: readonly Port[];
-  readonly serves?: readonly Port[];
-  readonly allowCommands?: boolean;
-  readonly allowCritical?: boolean;
-}
-
 /** Prints every problem of the policies in files and folders: 0 when all are accepted, 1 when one is not or cannot be read. */
-export async function checkCommand(args: CheckOptions, io: CommandIo): Promise<ExitCode> {
+export async function checkCommand(args: CheckArguments, io: CommandIo): Promise<ExitCode> {
   if (args.paths.length === 0) {
     io.stderr.write("error: check needs a file or a folder\n");
     return 2;

@@ -1,7 +1,8 @@
 import { type Command, Option } from "commander";
+import { readOptions } from "../options.ts";
 import { type Address, parseAddress } from "../policy/address.ts";
 import { parseDuration } from "../policy/duration.ts";
-import { addOptions, readSocket } from "./agent-commands.ts";
+import { addOptions, readOrRefuse, readSocket } from "./agent-commands.ts";
 import type { OutputFormat } from "./command-io.ts";
 import { example, type Wiring } from "./wiring.ts";
 
@@ -76,13 +77,21 @@ function addWatch(program: Command, wiring: Wiring): void {
   });
 }
 
-function addCheck(program: Command, { io, commands, finish }: Wiring): void {
+function addCheck(program: Command, wiring: Wiring): void {
   const check = program
     .command("check")
     .description("Tells every problem with file, line and field; exit code 1 when something is rejected.")
     .argument("<path...>", "files and folders")
-    .addHelpText("after", example("knockgate check /etc/knockgate"));
-  check.action(async (paths: string[]) => finish(await (await commands.check())({ paths }, io)));
+    .addOption(outputOption("one array with an object for each problem"));
+  const keys = ["guards", "serves", "allowCommands", "allowCritical"] as const;
+  addOptions(check, keys);
+  check.addHelpText("after", example("knockgate check /etc/knockgate"));
+  check.action(async (paths: string[]) => {
+    const options = readOrRefuse(check, wiring, (given, env) => readOptions(keys, given, env));
+    const { output } = check.opts<{ output: OutputFormat }>();
+    const start = await wiring.commands.check();
+    wiring.finish(await start({ paths, output, ...options }, wiring.io));
+  });
 }
 
 interface ReplayFlags {

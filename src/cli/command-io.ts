@@ -1,4 +1,5 @@
 import type { Address } from "../policy/address.ts";
+import type { Port } from "../policy/port.ts";
 
 /** What a command may touch of the world. Tests hand in one that keeps what was written. */
 export interface CommandIo {
@@ -22,9 +23,17 @@ export type ExitCode = 0 | 1 | 2;
 /** A table for people, or JSON for programs. */
 export type OutputFormat = "table" | "json";
 
-/** What `knockgate check` was asked; paths are files and folders, at least one. */
+/**
+ * What `knockgate check` was asked; paths are files and folders, at least one. The options are those of the agent that will
+ * read the files, so that check judges as that one would.
+ */
 export interface CheckArguments {
   readonly paths: readonly string[];
+  readonly output?: OutputFormat;
+  readonly guards?: readonly Port[];
+  readonly serves?: readonly Port[];
+  readonly allowCommands?: boolean;
+  readonly allowCritical?: boolean;
 }
 
 /** What `knockgate replay` was asked. */

@@ -111,7 +111,14 @@ describe("a command", () => {
       sequence: "a/b",
       socket: "/run/x.sock",
     });
-    expect((await run("check a b")).asked.check).toEqual({ paths: ["a", "b"] });
+    expect((await run("check a b")).asked.check).toEqual({
+      paths: ["a", "b"],
+      output: "table",
+      guards: [],
+      serves: [],
+      allowCommands: false,
+      allowCritical: false,
+    });
     expect((await run("cleanup --state-dir /s", env)).asked.cleanup).toEqual({ stateDir: "/s", socket: "/run/x.sock" });
     expect((await run("replay f.pcap --config c --local 192.0.2.7")).asked.replay).toEqual({
       file: "f.pcap",
