@@ -17,6 +17,7 @@ const toRun = {
 /** The real programs that the network tests use besides. */
 const toTest = {
   conntrack: ["/usr/sbin/conntrack", "/usr/bin/conntrack"],
+  "iputils-ping": ["/bin/ping", "/usr/bin/ping"],
   knockd: ["/usr/sbin/knockd", "/usr/bin/knockd"],
   ncat: ["/usr/bin/ncat"],
   netbase: ["/etc/services"],

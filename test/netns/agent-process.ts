@@ -111,8 +111,8 @@ export class AgentProcess {
   async elements(set: string): Promise<readonly string[]> {
     const { stdout } = await this.host.run("nft", ["list", "set", "inet", "knockgate", set]);
     const inside = /elements = \{([^}]*)\}/.exec(stdout)?.[1] ?? "";
-    const named = inside.replace(/\s+/g, " ").replaceAll(" . 6 . ", " . tcp . ").replaceAll(" . 17 . ", " . udp . ");
-    return named.split(",").flatMap((element) => element.trim() || []);
+    const named = inside.replace(/(?<=\s|^)6 \. /g, "tcp . ").replace(/(?<=\s|^)17 \. /g, "udp . ");
+    return named.split(",").flatMap((element) => element.replace(/\s+/g, " ").trim() || []);
   }
 
   /** Ends it with SIGTERM. */
