@@ -104,10 +104,7 @@ export class LiveSource implements PacketSource {
   async close(): Promise<void> {
     this.#closed = true;
     this.#unsubscribe();
-    this.#retry?.cancel();
-    for (const employed of [this.#current, this.#next]) if (employed !== undefined) this.#dismiss(employed);
-    this.#current = undefined;
-    this.#next = undefined;
+    this.#dismissAll();
     this.#settle(Number.POSITIVE_INFINITY);
     await Promise.all(this.#leaving);
   }
@@ -128,12 +125,17 @@ export class LiveSource implements PacketSource {
 
   /** Nothing is there to be tapped: there is nothing to wait for either. */
   #stopAll(): void {
+    this.#dismissAll();
+    this.#settle(this.#version);
+  }
+
+  #dismissAll(): void {
     this.#retry?.cancel();
     this.#retry = undefined;
-    for (const employed of [this.#current, this.#next]) if (employed !== undefined) this.#dismiss(employed);
+    const employed = [this.#current, this.#next];
     this.#current = undefined;
     this.#next = undefined;
-    this.#settle(this.#version);
+    for (const one of employed) if (one !== undefined) this.#dismiss(one);
   }
 
   #sendCheck(): void {
@@ -200,10 +202,11 @@ export class LiveSource implements PacketSource {
   /** The new child sees everything from now on: the old one hands over what came before. */
   #promote(employed: Employed, opened: readonly string[]): void {
     if (this.#next !== employed) return;
-    if (this.#current !== undefined) this.#dismiss(this.#current);
+    const before = this.#current;
     this.#current = employed;
     this.#next = undefined;
     employed.opened = opened;
+    if (before !== undefined) this.#dismiss(before);
     if (opened.length === employed.assignment.taps.length) this.#partialStarts = 0;
     else if (++this.#partialStarts <= mostPartialStarts) this.#retryIn(employed, "link");
     this.#tellCapturing();
