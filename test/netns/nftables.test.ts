@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, beforeEach, describe, expect, test } from "vitest";
 import type { GateSpec } from "../../src/nftables/ruleset.ts";
 import { renderRuleset } from "../../src/nftables/table-plan.ts";
@@ -5,6 +6,7 @@ import { cidr, port } from "../fixture/ruleset-spec.ts";
 import { emptySpec, GateHost } from "./gate-host.ts";
 import type { Host } from "./host.ts";
 import { Sniffer } from "./sniffer.ts";
+import { savefile, wireFrame } from "./wire-frame.ts";
 import { World } from "./world.ts";
 
 let world: World;
@@ -148,7 +150,7 @@ describe.each(["ipv4", "ipv6"] as const)("over %s", (family) => {
     await again.leave();
   });
 
-  test("fragments and extension headers are no way round", async () => {
+  test("fragments are no way round", async () => {
     await gate.reconciler.start(guards("5300/udp"));
     const large = "x".repeat(4000);
     expect(await stranger.udp(server[family], 5300, { ...short, text: large })).toBe("silent");
@@ -196,6 +198,35 @@ describe.each(["ipv4", "ipv6"] as const)("over %s", (family) => {
     await gate.reconciler.use({ ...guards("30080/tcp"), closedAs: "refused" });
     expect(await stranger.connect(server[family], 30080)).toBe("refused");
     await server.expect("nft", ["delete", "table", ip, "nodeport"]);
+  });
+});
+
+describe("IPv6 extension headers", () => {
+  /** The header's number, and its eight bytes after the next header's number. */
+  const headers: [string, number, number[]][] = [
+    ["hop-by-hop options", 0, [0, 1, 4, 0, 0, 0, 0]],
+    ["destination options", 60, [0, 1, 4, 0, 0, 0, 0]],
+    ["the header of a fragment that is the whole", 44, [0, 0, 0, 0, 0, 0, 7]],
+  ];
+
+  /** A datagram with one extension header between the IPv6 header (14 to 54) and UDP. */
+  function extended(target: number, [, number, rest]: (typeof headers)[number]): Uint8Array {
+    const packet = { source: stranger.ipv6, target: server.ipv6, protocol: "udp", port: target } as const;
+    const frame = wireFrame(packet, { from: stranger.mac, to: server.mac });
+    const bytes = [...frame.slice(0, 54), frame[20] ?? 0, ...rest, ...frame.slice(54)];
+    bytes[20] = number;
+    bytes[19] = (bytes[19] ?? 0) + 8;
+    return Uint8Array.from(bytes);
+  }
+
+  test.each(headers)("are no way round: %s", async (...header) => {
+    await gate.reconciler.start(guards("5300/udp"));
+    const file = `${world.folder}/extended.pcap`;
+    writeFileSync(file, savefile([extended(5300, header), extended(5301, header)]));
+    const heard = await Sniffer.start(stranger, `udp and src host ${server.ipv6}`);
+    await stranger.expect("tcpreplay", ["-i", stranger.link, file]);
+    expect(await heard.waitFor(".40000: ")).toContain(".5301 >");
+    expect(await heard.stop()).toHaveLength(1);
   });
 });
 
