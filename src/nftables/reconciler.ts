@@ -72,10 +72,12 @@ export class Reconciler {
     this.#adopted = new AdoptedConnections(this.#kernel, parts.connections ?? readConnections, parts.report);
   }
 
-  /** Loads the table for the first time, and watches over it from then on. Rejects with NftError; it goes on trying. */
+  /**
+   * Loads the table for the first time, and watches over it from then on. Rejects with NftError; it goes on trying, and may
+   * be called again.
+   */
   async start(spec: GateSpec): Promise<void> {
-    this.#parts.report.intact("the table is not loaded yet");
-    this.#schedule(tickMs);
+    if (this.#timer === undefined) this.#schedule(tickMs);
     await this.use(spec);
   }
 
