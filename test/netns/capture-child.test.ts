@@ -85,6 +85,41 @@ describe("privileges", () => {
   });
 });
 
+describe("with the capabilities of a container", () => {
+  const only = (...names: string[]) => [
+    "setpriv",
+    "--no-new-privs",
+    `--bounding-set=-all${names.map((name) => `,+${name}`).join("")}`,
+  ];
+
+  test("NET_ADMIN, NET_RAW, SETUID and SETGID are enough, also to end a child that hangs", async () => {
+    capture = await CaptureHost.startWith(only("net_admin", "net_raw", "setuid", "setgid"), server, [7000]);
+    const pid = onlyChild(capture);
+    const from = capture.process.lines.length;
+    process.kill(pid, "SIGSTOP");
+    await capturingAgain(capture, from);
+    expect(isAlive(pid)).toBe(false);
+    expect(capture.restarts).toEqual(["hung"]);
+    await knockOnce(capture, 4);
+    expect(capture.told.filter(({ message }) => String(message).includes("privileges"))).toEqual([]);
+  });
+
+  test("without SETUID and SETGID it captures all the same, and says once what is missing", async () => {
+    capture = await CaptureHost.startWith(only("net_raw"), server, [7000]);
+    await capture.watch([7000, 8000]);
+    await knockOnce(capture, 5);
+    const told = capture.told.filter(({ message }) => String(message).includes("privileges"));
+    expect(told).toHaveLength(1);
+    expect(told[0]?.message).toContain("SETUID and SETGID");
+  });
+
+  test("without NET_RAW it says why, and goes on trying", async () => {
+    capture = await CaptureHost.startWith(only("net_admin"), server, [7000]);
+    expect(capture.told.find(({ event }) => event === "warned")?.message).toMatch(/^Cannot capture on eth0: .*permi/);
+    await capture.process.waitForLine(/"restarted"/);
+  });
+});
+
 describe("tags", () => {
   const knock: PacketParts = { port: 7000 };
   const frames = () => {

@@ -24,7 +24,18 @@ export class CaptureHost {
 
   /** Resolves when the ports (numbers as `portKey` has them) are watched. */
   static async start(host: Host, ports: readonly number[], interfaces: readonly string[] = []): Promise<CaptureHost> {
-    const capture = new CaptureHost(host.start(process.execPath, [program, ...interfaces]));
+    return CaptureHost.startWith([], host, ports, interfaces);
+  }
+
+  /** The same, behind a command that changes what the process may do, such as setpriv(1) with its arguments. */
+  static async startWith(
+    wrapper: readonly string[],
+    host: Host,
+    ports: readonly number[],
+    interfaces: readonly string[] = [],
+  ): Promise<CaptureHost> {
+    const [command = process.execPath, ...args] = [...wrapper, process.execPath, program, ...interfaces];
+    const capture = new CaptureHost(host.start(command, args));
     await capture.watch(ports);
     return capture;
   }
