@@ -1,4 +1,4 @@
-import { type PortKey, type Protocol, portOfKey, protocols } from "../policy/port.ts";
+import { type PortKey, type Protocol, portKey, protocols } from "../policy/port.ts";
 import type { Watch } from "./packet-source.ts";
 
 /**
@@ -84,9 +84,11 @@ function stacked(watch: Watch, link: FilterLink): string[] {
 
 const tagTypes = ["0x8100", "0x88a8", "0x9100"] as const;
 
-/** Fields by their distance from the frame's begin; the type at `typeAt` is followed by an IP header. With IPv4 options user space decides:
- * an offset computed from the header's length reads the wrong bytes in a cooked capture, whose offsets libpcap shifts only
- * where they are constant (seen with 1.10.3). */
+/**
+ * Fields by their distance from the frame's begin; the type at `typeAt` is followed by an IP header. With IPv4 options user
+ * space decides: an offset computed from the header's length reads the wrong bytes in a cooked capture, whose offsets
+ * libpcap shifts only where they are constant (seen with 1.10.3).
+ */
 function fieldsBehindTag(typeAt: number): Fields {
   const ip = typeAt + 2;
   const noFragment = `ether[${ip + 6}:2] & 0x1fff = 0`;
@@ -149,15 +151,14 @@ function within(field: string, spans: readonly Span[]): string | undefined {
   );
 }
 
-/** The ports of one protocol as ascending ranges that do not touch. */
+/** The ports of one protocol as ascending ranges that do not touch. A thousand policies watch most ports, so nothing is sorted. */
 export function spansOf(ports: ReadonlySet<PortKey>, protocol: Protocol): Span[] {
-  const sorted = [...ports]
-    .map(portOfKey)
-    .filter((port) => port.protocol === protocol)
-    .map(({ port }) => port)
-    .sort((a, b) => a - b);
+  const base = portKey({ protocol, port: 0 });
+  const isWatched = new Uint8Array(65536);
+  for (const key of ports) if (key >= base && key < base + 65536) isWatched[key - base] = 1;
   const spans: { first: number; last: number }[] = [];
-  for (const port of sorted) {
+  for (let port = 1; port < 65536; port++) {
+    if (isWatched[port] === 0) continue;
     const previous = spans.at(-1);
     if (previous !== undefined && port === previous.last + 1) previous.last = port;
     else spans.push({ first: port, last: port });

@@ -1,5 +1,4 @@
 import { createHash } from "node:crypto";
-import { formatAddress, formatCidr } from "./address.ts";
 import type { Draft } from "./draft.ts";
 import type { PolicyId, Sequence } from "./policy.ts";
 
@@ -41,7 +40,7 @@ function canonicalSequence(sequence: Sequence): readonly unknown[] {
     sequence.withinMicros,
     [sequence.flags.must, sequence.flags.mustNot],
     sequence.matching,
-    sequence.target === undefined ? null : formatAddress(sequence.target),
-    [...new Set(sequence.sources.map(formatCidr))].sort(),
+    sequence.target === undefined ? null : sequence.target.join(),
+    [...new Set(sequence.sources.map(({ address, prefixBits }) => `${address.join()}/${prefixBits}`))].sort(),
   ];
 }
