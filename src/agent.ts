@@ -3,6 +3,7 @@ import { AgentStages } from "./agent-stages.ts";
 import { LinkWatch } from "./capture/link-watch.ts";
 import { systemClock } from "./clock.ts";
 import { InstanceLock } from "./instance-lock.ts";
+import { nftVersion } from "./nftables/nft-version.ts";
 import { openNft } from "./nftables/open-nft.ts";
 import { createHttpServer, listen } from "./observability/http-server.ts";
 import { Observability } from "./observability/observability.ts";
@@ -57,6 +58,7 @@ export class Agent {
     if (!(await this.becomeOnlyAgent(ending))) return;
     const nft = await openNft((message) => observability.gate.warned(message));
     this.started.push(() => nft.close());
+    observability.knownBuild({ nftVersion: await nftVersion() });
     await this.links.start(() => this.stages?.linksChanged());
     this.started.push(() => this.links.close());
     this.stages = new AgentStages(options, observability, nft, this.links);
