@@ -10,8 +10,8 @@ import type { Knock } from "../decode/knock.ts";
  * and stamps less than 2 ms apart. A network that really delivers one packet twice within 2 ms is taken for the same
  * thing, which is no loss; a client's retransmission comes later and is the matcher's business.
  *
- * Fixed memory: 8,192 sets of eight, so that some ten thousand packets may lie between the two, the oldest of a set gives way. The hash is keyed, so that nobody outside can choose
- * packets that push others out.
+ * Fixed memory: 8,192 sets of eight, so that some ten thousand packets may lie between the two; the oldest of a set gives
+ * way. The hash is keyed, so that nobody outside can choose packets that push others out.
  */
 export class RecentPackets {
   readonly #words = new Uint32Array(sets * ways * wordsPerPacket);
