@@ -5,6 +5,7 @@ import { KnockBuffer } from "../decode/knock-buffer.ts";
 import { type AgentMessage, type CheckMessage, type ChildMessage, checkOf, type TapMessage } from "./child-messages.ts";
 import { ChildOutbox } from "./child-outbox.ts";
 import { LiveTap } from "./live-tap.ts";
+import { libpcapVersion } from "./pcap-session.ts";
 import { giveUpRoot } from "./root-privilege.ts";
 import { StampClock } from "./stamp-clock.ts";
 import type { WatchCheck } from "./watch-check.ts";
@@ -70,7 +71,7 @@ class CaptureChild {
     }
     const kept = giveUpRoot();
     if (this.#taps.length === 0) return this.#fault("error", failed.join(" "));
-    tell({ kind: "ready", opened: this.#taps.map((tap) => tap.name), failed, kept });
+    tell({ kind: "ready", opened: this.#taps.map((tap) => tap.name), failed, kept, libpcap: libpcapVersion() });
     this.#tick();
   }
 

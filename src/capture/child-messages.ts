@@ -30,6 +30,8 @@ export type ChildMessage =
       readonly opened: readonly string[];
       readonly failed: readonly string[];
       readonly kept: string | undefined;
+      /** libpcap's version, as it says of itself. */
+      readonly libpcap?: string | undefined;
     }
   | { readonly kind: "fault"; readonly cause: "link" | "error"; readonly message: string };
 
@@ -65,13 +67,14 @@ const mostTextLength = 500;
 
 /** Reads a message of the child, which is not trusted; undefined for anything else. */
 export function parseChildMessage(message: unknown): ChildMessage | undefined {
-  const { kind, opened, failed, kept, cause, message: text } = Object(message) as Record<string, unknown>;
+  const { kind, opened, failed, kept, libpcap, cause, message: text } = Object(message) as Record<string, unknown>;
   if (kind === "ready" && isTexts(opened) && isTexts(failed))
     return {
       kind,
       opened: opened.map(cut),
       failed: failed.map(cut),
       kept: typeof kept === "string" ? cut(kept) : undefined,
+      libpcap: typeof libpcap === "string" ? cut(libpcap) : undefined,
     };
   if (kind === "fault" && (cause === "link" || cause === "error") && typeof text === "string")
     return { kind, cause, message: cut(text) };

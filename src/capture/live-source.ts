@@ -182,7 +182,8 @@ export class LiveSource implements PacketSource {
           if (interfaceDrops > 0) report.dropped("interface", interfaceDrops);
         },
       },
-      ready: ({ opened, failed, kept }) => {
+      ready: ({ opened, failed, kept, libpcap }) => {
+        if (libpcap !== undefined) this.#options.report.library(libpcap);
         for (const sentence of kept === undefined ? failed : [...failed, kept]) this.#warnOnce(sentence);
         this.#promote(self(), opened);
       },

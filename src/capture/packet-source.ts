@@ -29,6 +29,8 @@ export interface CaptureReport {
   restarted(cause: RestartCause): void;
   /** Interfaces tapped now; empty when the capture is down. `waitingFor` names interfaces asked for that are not there. */
   capturing(interfaces: readonly string[], waitingFor: readonly string[]): void;
+  /** libpcap's version, once a capture is open. */
+  library(version: string): void;
   /** One sentence for the log: a fault, or a privilege that could not be given up. */
   warned(message: string): void;
 }

@@ -41,6 +41,11 @@ const bufferBytes = 4 * 1024 * 1024;
 // It warns of links without an IPv4 address, which are as good as others.
 (pcap as unknown as { warningHandler: (message: string) => void }).warningHandler = () => undefined;
 
+/** `libpcap version 1.10.3 (with TPACKET_V3)` is version 1.10.3. */
+export function libpcapVersion(): string | undefined {
+  return /version (\S+)/.exec(pcap.lib_version)?.[1];
+}
+
 /** What a look at the ring has brought; `failed` when the link is gone. */
 export type Drained = "packets" | "nothing" | "failed";
 

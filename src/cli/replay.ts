@@ -84,6 +84,7 @@ class Progress {
     discarded: () => {},
     restarted: () => {},
     capturing: () => {},
+    library: () => {},
     warned: (message) => this.#io.stderr.write(`${message}\n`),
   };
 

@@ -157,6 +157,7 @@ export class Observability {
   private sinks(): ReportSinks {
     const { clock, metrics, logger, hub } = this;
     const setStage = (stage: Stage, reason: string | undefined) => this.setStage(stage, reason);
-    return { clock, metrics, logger, hub, audit: new AuditLog(logger), setStage };
+    const knownBuild = (build: Partial<BuildInfo>) => this.knownBuild(build);
+    return { clock, metrics, logger, hub, audit: new AuditLog(logger), setStage, knownBuild };
   }
 }

@@ -10,7 +10,7 @@ import { type AuditLog, isoTime } from "./audit-log.ts";
 import type { Stage } from "./health.ts";
 import type { Logger } from "./logger.ts";
 import type { GrantResult } from "./metric-table.ts";
-import type { Metrics } from "./metrics.ts";
+import type { BuildInfo, Metrics } from "./metrics.ts";
 import type { WatchEvent, WatchHub } from "./watch-hub.ts";
 
 /** Where the reports write. */
@@ -20,6 +20,8 @@ export interface ReportSinks {
   readonly logger: Logger;
   readonly audit: AuditLog;
   readonly hub: WatchHub;
+  /** Takes versions that became known after the start. */
+  readonly knownBuild: (build: Partial<BuildInfo>) => void;
   /** Says that a stage works, or why not. True when that is news. */
   readonly setStage: (stage: Stage, reason: string | undefined) => boolean;
 }
@@ -79,6 +81,10 @@ export class ObservedCapture implements CaptureReport {
       this.sinks.logger.log("capture-waiting", "An interface that was asked for is not there.", {
         interfaces: waitingFor,
       });
+  }
+
+  library(version: string): void {
+    this.sinks.knownBuild({ libpcapVersion: version });
   }
 
   warned(message: string): void {

@@ -7,6 +7,7 @@ export class CaptureRecord implements CaptureReport {
   readonly drops: Record<string, number> = {};
   readonly restarts: string[] = [];
   readonly states: { interfaces: readonly string[]; waitingFor: readonly string[] }[] = [];
+  readonly libraries: string[] = [];
   readonly warnings: string[] = [];
 
   packets(interfaceName: string, count: number): void {
@@ -27,6 +28,10 @@ export class CaptureRecord implements CaptureReport {
 
   capturing(interfaces: readonly string[], waitingFor: readonly string[]): void {
     this.states.push({ interfaces, waitingFor });
+  }
+
+  library(version: string): void {
+    this.libraries.push(version);
   }
 
   warned(message: string): void {
