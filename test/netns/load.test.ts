@@ -65,9 +65,7 @@ test("two hundred sources knock interleaved, and each gets in exactly once", asy
 test("fifty of fifty right knocks open while ten thousand addresses send twenty thousand packets a second", async () => {
   const before = await counted();
   const from = agent.process.lines.length;
-  const packets = floodPackets();
-  const sendingFrom = performance.now();
-  const sender = new PacketSender(world, flooder, gate).start(packets, flood);
+  const sender = new PacketSender(world, flooder, gate).start(floodPackets(), flood);
   setPriority(sender.pid, constants.priority.PRIORITY_HIGHEST); // the flood keeps its rate, the agent gets what is left
   await eventually(async () => (await received()) > before.received + 5000, { what: "the flood to arrive" });
 
@@ -85,7 +83,7 @@ test("fifty of fifty right knocks open while ten thousand addresses send twenty 
   await sender.ended;
   const sent = sentPackets(sender);
   const after = await counted();
-  const seconds = (performance.now() - sendingFrom) / 1000;
+  const seconds = Number(/sent in ([\d.]+) seconds/.exec(sender.text)?.[1]);
   tell(sent, seconds, before, after, waits);
 
   expect(met).toEqual(latecomers.map(() => "open"));
