@@ -82,7 +82,7 @@ test("fifty of fifty right knocks open while ten thousand addresses send twenty 
   expect(sender.isOver, "the flood is still on when the last door opens").toBe(false);
   await sender.ended;
   const sent = sentPackets(sender);
-  const after = await counted();
+  const after = await eventually(() => countedWhole(before), { what: "the capture to tell its counts" });
   const seconds = Number(/sent in ([\d.]+) seconds/.exec(sender.text)?.[1]);
   tell(sent, seconds, before, after, waits);
 
@@ -152,6 +152,12 @@ async function counted() {
     agent: processUsage(agent.process.pid),
     child: processUsage(childOf(agent.process.pid, "capture-child")),
   };
+}
+
+/** The same when the capture, which counts once a second, has told of every packet that was matched. */
+async function countedWhole(before: Counted): Promise<Counted | undefined> {
+  const now = await counted();
+  return now.captured - before.captured >= now.knocks - before.knocks ? now : undefined;
 }
 
 /** Packets that have come in at the gate's link. */
