@@ -1,7 +1,8 @@
 // A real service for the tests: greets each TCP connection, sends back what it is told, and answers datagrams.
-// Arguments: ports such as 22/tcp or 53/udp. "chatty" makes it send a line every 50 ms to all it has heard of.
+// Arguments: ports such as 22/tcp or 53/udp, or 53/udp4 for what is sent to all hosts (224.0.0.1) as well. "chatty" makes it send a line every 50 ms to all it has heard of.
 import { createSocket } from "node:dgram";
 import { createServer } from "node:net";
+import { networkInterfaces } from "node:os";
 
 const chatty = process.argv.includes("chatty");
 const ports = process.argv.slice(2).filter((argument) => argument.includes("/"));
@@ -20,18 +21,28 @@ function serveTcp(port) {
   return new Promise((resolve) => server.listen({ port, host: "::" }, resolve));
 }
 
-function serveUdp(port) {
-  const socket = createSocket({ type: "udp6", ipv6Only: false });
+function serveUdp(port, type) {
+  const socket = createSocket({ type, ipv6Only: false });
   socket.on("message", (message, from) => {
     console.log(`heard ${from.address} ${from.port} on ${port}/udp: ${message}`);
     socket.send(`echo ${message}`, from.port, from.address);
     if (chatty) setInterval(() => socket.send("tick", from.port, from.address), 50);
   });
-  return new Promise((resolve) => socket.bind(port, resolve));
+  return new Promise((resolve) =>
+    socket.bind(port, () => {
+      if (type === "udp4") for (const address of ownAddresses()) socket.addMembership("224.0.0.1", address);
+      resolve();
+    }),
+  );
+}
+
+function ownAddresses() {
+  const all = Object.values(networkInterfaces()).flat();
+  return all.filter(({ family, internal }) => family === "IPv4" && !internal).map(({ address }) => address);
 }
 
 for (const text of ports) {
   const [port, protocol] = text.split("/");
-  await (protocol === "udp" ? serveUdp(Number(port)) : serveTcp(Number(port)));
+  await (protocol === "tcp" ? serveTcp(Number(port)) : serveUdp(Number(port), protocol === "udp4" ? "udp4" : "udp6"));
 }
 console.log("serving");

@@ -5,7 +5,7 @@ import type { RunningProcess } from "./running-process.ts";
 export interface SnifferOptions {
   /** Default `eth0`. */
   readonly link?: string;
-  /** Only packets that come in, or only those that go out; default both. */
+  /** Only packets that come in, or only those that go out, of `eth0`; default both. */
   readonly direction?: "in" | "out";
   /** With what the IP header says, time to live and all (`-v`), still one line a packet. */
   readonly verbose?: boolean;
@@ -14,6 +14,8 @@ export interface SnifferOptions {
 /** A capture by tcpdump on one link of one host: one line a packet, in tcpdump's words. */
 export class Sniffer {
   private readonly process: RunningProcess;
+  /** Packets that the kernel counted before it had the filter; tcpdump never gets them. */
+  private unfiltered = 0;
 
   private constructor(process: RunningProcess) {
     this.process = process;
@@ -21,12 +23,19 @@ export class Sniffer {
 
   /** Resolves when the capture has begun. The filter is in tcpdump's language; all packets when empty. */
   static async start(host: Host, filter = "", options: SnifferOptions = {}): Promise<Sniffer> {
-    const direction = options.direction === undefined ? [] : ["-Q", options.direction];
-    const args = ["-i", options.link ?? host.link, "-nn", "-tt", "-l", "--immediate-mode", "-Z", "root", ...direction];
+    // Told apart by hardware address: tcpdump's own -Q and `inbound` lose count of what they leave out.
+    const directions = { in: `not ether src ${host.mac}`, out: `ether src ${host.mac}` } as const;
+    const direction = options.direction === undefined ? "" : directions[options.direction];
+    const filters = [filter, direction].filter((one) => one !== "");
+    // Short packets and a large buffer: in immediate mode the default holds eight packets.
+    const size = ["-s", "256", "-B", "16384"];
+    const args = ["-i", options.link ?? host.link, "-nn", "-tt", "-l", "--immediate-mode", "-Z", "root", ...size];
     if (options.verbose === true) args.push("-v");
-    const process = host.start("tcpdump", filter === "" ? args : [...args, filter]);
+    const process = host.start("tcpdump", [...args, filters.map((one) => `(${one})`).join(" and ")]);
     await process.waitForLine("listening on");
-    return new Sniffer(process);
+    const sniffer = new Sniffer(process);
+    sniffer.unfiltered = await sniffer.backlog();
+    return sniffer;
   }
 
   /** The packets so far. Lines that are indented go on with the packet before. */
@@ -46,17 +55,18 @@ export class Sniffer {
 
   /** Resolves to all packets, when tcpdump has written down all that the kernel gave it. */
   async stop(): Promise<readonly string[]> {
-    while (!(await this.isDrained()));
+    while ((await this.backlog()) > this.unfiltered);
     await this.process.stop("SIGINT");
     return this.packets;
   }
 
-  /** On SIGUSR1 tcpdump says how many packets it captured and how many the filter let through. */
-  private async isDrained(): Promise<boolean> {
+  /** How many packets the kernel let through that are not written down: on SIGUSR1 tcpdump tells both numbers. */
+  private async backlog(): Promise<number> {
     const from = this.process.lines.length;
     this.process.signal("SIGUSR1");
-    const line = await this.process.waitForLine(/packets? captured, \d+ packets? received/, { from });
-    const [captured, received] = (line.match(/\d+/g) ?? []).map(Number);
-    return captured === received;
+    const line = await this.process.waitForLine(/packets? captured, .*received.*dropped/, { from });
+    const [captured = 0, received = 0, dropped] = (line.match(/\d+/g) ?? []).map(Number);
+    if (dropped !== 0) throw new Error(`tcpdump lost packets: ${line}`);
+    return received - captured;
   }
 }
