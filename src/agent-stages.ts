@@ -78,7 +78,7 @@ export class AgentStages {
   async drain(): Promise<void> {
     await this.keeper.close();
     await this.capture.close();
-    await this.granter.settled();
+    await this.granter.close();
     await this.reconciler.close();
     await this.control.close();
   }

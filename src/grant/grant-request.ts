@@ -8,7 +8,12 @@ import { type LedgerEntry, toGrant } from "./ledger.ts";
 export type CloseCause = "closedBy" | "socket" | "kernel" | "policy-gone";
 
 /** One wish to change what is open for a source, before the kernel was asked. */
-export type GrantRequest =
+export type GrantRequest = Wish & {
+  /** Set once the kernel has failed to carry it out: until when it is tried again, monotonic. */
+  readonly giveUpAtMicros?: number;
+};
+
+type Wish =
   | {
       readonly kind: "open";
       readonly policy: Policy;
@@ -27,6 +32,11 @@ export type GrantRequest =
       readonly ports: readonly Port[];
       readonly cause: CloseCause;
     };
+
+/** For whom a request asks. */
+export function policyIdOf(request: GrantRequest): PolicyId {
+  return request.kind === "open" ? request.policy.id : request.policy;
+}
 
 /** What the entry of one port is after a request; undefined: closed. Pure. */
 export function applyRequest(

@@ -1,12 +1,13 @@
 import type { Clock, Timer } from "../clock.ts";
 import { type Address, type Cidr, sameAddress } from "../policy/address.ts";
 import type { Policy, PolicyId } from "../policy/policy.ts";
-import { type Port, type PortKey, portKey } from "../policy/port.ts";
+import { formatPort, type Port, type PortKey, portKey } from "../policy/port.ts";
 import type { Completion } from "../sequence/outcome.ts";
 import type { ChangeResult, Gate, Grant, GrantChange, Refusal } from "./grant.ts";
 import { GrantAnnouncer } from "./grant-announcer.ts";
 import type { GrantReport } from "./grant-report.ts";
 import { applyRequest, changeBetween, type GrantRequest } from "./grant-request.ts";
+import { decides, type FailedRequest, GrantRetries, type RefusedChange } from "./grant-retries.ts";
 import {
   deadlineOf,
   type EndedHold,
@@ -54,7 +55,8 @@ const limitReached: ChangeResult = { kind: "refused", reason: "limit", detail: "
 /**
  * Turns completions into grants. Everything asked for within one turn of the event loop goes to the kernel as one commit;
  * one commit is under way at a time. The ledger is changed after the kernel was, never before, so that no grant is reported
- * that the kernel does not have.
+ * that the kernel does not have. What the kernel fails to do is tried again for a few seconds, and told only when that was in
+ * vain: one knock, one outcome.
  */
 export class Granter {
   private readonly options: GranterOptions;
@@ -67,9 +69,11 @@ export class Granter {
   private underWay: ReadonlySet<GrantKey> = new Set();
   private flushing: Promise<void> | undefined;
   private expiry: Timer | undefined;
+  private readonly retries: GrantRetries;
 
   constructor(options: GranterOptions) {
     this.options = options;
+    this.retries = new GrantRetries(options.clock, (failed) => this.tryAgain(failed));
     this.announcer = new GrantAnnouncer(options.report, options.clock);
   }
 
@@ -119,21 +123,36 @@ export class Granter {
     }
   }
 
-  /** Closes what a source has open, or only what one policy opened for it. Resolves to the number of ports concerned. */
+  /** Closes what a source has open, or only what one policy opened for it. Resolves to the number of ports concerned, and rejects where one is still open. */
   async revoke(source: Address, policyName?: string): Promise<number> {
     const held = [...this.ledger.all()].filter((entry) => sameAddress(entry.source, source));
     const isChosen = (id: PolicyId) => policyName === undefined || this.nameOf(id) === policyName;
+    for (const policy of this.policies.values())
+      if (isChosen(policy.id))
+        this.withdraw({ kind: "close", policy: policy.id, source, ports: policy.opens?.ports ?? [], cause: "socket" });
     const chosen = new Set(held.flatMap((entry) => [...entry.deadlines.keys()].filter(isChosen)));
     for (const policy of chosen) {
       const ports = held.filter((entry) => entry.deadlines.has(policy)).map((entry) => entry.port);
       this.ask({ kind: "close", policy, source, ports, cause: "socket" });
     }
     await this.settled();
-    return held.filter((entry) => [...entry.deadlines.keys()].some(isChosen)).length;
+    const isHeld = (entry: LedgerEntry, id: PolicyId) =>
+      this.ledger.get(grantKey(source, entry.port))?.deadlines.has(id) ?? false;
+    const concerned = held.filter((entry) => [...entry.deadlines.keys()].some(isChosen));
+    const left = concerned.filter((entry) =>
+      [...entry.deadlines.keys()].some((id) => isChosen(id) && isHeld(entry, id)),
+    );
+    if (left.length > 0) {
+      const ports = left.map((entry) => formatPort(entry.port)).join(", ");
+      throw new Error(`nftables failed and ${ports} is still open: it is tried again for some seconds`);
+    }
+    return concerned.length;
   }
 
   /** Elements that somebody deleted from the kernel: their revocation is accepted as such. */
   acceptRevocation(missing: readonly Grant[]): void {
+    for (const { source, port, policies } of missing)
+      for (const policy of policies) this.withdraw({ kind: "close", policy, source, ports: [port], cause: "kernel" });
     const keys = missing.map((grant) => grantKey(grant.source, grant.port)).filter((key) => !this.underWay.has(key));
     const entries = keys.map((key) => this.ledger.delete(key)).filter((entry) => entry !== undefined);
     const holds = entries.flatMap((entry) => endedHolds(entry, undefined));
@@ -153,24 +172,51 @@ export class Granter {
     return this.announcer.nameOf(id);
   }
 
-  /** Resolves when everything asked for so far is in the kernel or refused. */
+  /** Resolves when everything asked for so far is in the kernel, refused, or waits for another try. */
   async settled(): Promise<void> {
     while (this.flushing !== undefined) await this.flushing;
+  }
+
+  /** Ends the tries, and resolves when nothing is under way any more. */
+  async close(): Promise<void> {
+    await this.settled();
+    for (const failed of this.retries.giveUp()) this.tellFailed(failed);
   }
 
   private closeOrphans(isOver: (id: PolicyId, deadlineMicros: number) => boolean): void {
     for (const { source, port, deadlines } of this.ledger.all()) {
       for (const [policy, deadline] of deadlines) {
-        const opens = this.policies.get(policy)?.opens?.ports ?? [];
-        if (opens.some((open) => portKey(open) === portKey(port)) || !isOver(policy, deadline)) continue;
+        if (this.opens(policy, port) || !isOver(policy, deadline)) continue;
         this.ask({ kind: "close", policy, source, ports: [port], cause: "policy-gone" });
       }
     }
   }
 
+  private withdraw(newer: GrantRequest): void {
+    for (const failed of this.retries.withdraw(newer)) this.tellFailed(failed);
+  }
+
+  private opens(policy: PolicyId, port: Port): boolean {
+    return this.policies.get(policy)?.opens?.ports.some((open) => portKey(open) === portKey(port)) ?? false;
+  }
+
   private ask(request: GrantRequest): void {
+    this.withdraw(request);
     this.requests.push(request);
     this.flushing ??= Promise.resolve().then(() => this.flush());
+  }
+
+  /** A knock that waited too long, or whose policy does not open the port any more, opens nothing. */
+  private tryAgain(failed: readonly FailedRequest[]): void {
+    const now = this.options.clock.nowMicros();
+    for (const { request, result } of failed) {
+      const isWanted = (port: Port) =>
+        request.kind === "close" || (request.deadlineMicros > now && this.opens(request.policy.id, port));
+      const ports = request.ports.filter(isWanted);
+      const dropped = request.ports.filter((port) => !isWanted(port));
+      if (dropped.length > 0) this.tellFailed({ request: { ...request, ports: dropped }, result });
+      if (ports.length > 0) this.ask({ ...request, ports });
+    }
   }
 
   private async flush(): Promise<void> {
@@ -214,6 +260,7 @@ export class Granter {
     changing.forEach(({ key }, at) => {
       results.set(key, committed[at] ?? kernelError("no answer"));
     });
+    if (committed.some(({ kind }) => kind === "done")) this.retries.worked();
     return results;
   }
 
@@ -233,7 +280,7 @@ export class Granter {
   private tellOpened(request: GrantRequest & { kind: "open" }, plan: Plan, results: Results): void {
     const { policy, source } = request;
     const opened: Port[] = [];
-    const refused = new Map<Refusal, { ports: Port[]; result: ChangeResult & { kind: "refused" } }>();
+    const refused = new Map<Refusal, { ports: Port[]; result: RefusedChange }>();
     for (const port of request.ports) {
       const result = results.get(grantKey(source, port)) ?? limitReached;
       if (result.kind === "done") opened.push(port);
@@ -242,7 +289,7 @@ export class Granter {
     }
     const isHeld = (port: Port) => plan.get(grantKey(source, port))?.before?.deadlines.has(policy.id) ?? false;
     if (opened.length > 0) this.announcer.opened(request, opened, opened.some(isHeld));
-    for (const { ports, result } of refused.values()) this.announcer.refused(policy.name, source, ports, result);
+    for (const { ports, result } of refused.values()) this.failed({ request: { ...request, ports }, result });
   }
 
   private tellClosed(request: GrantRequest & { kind: "close" }, plan: Plan, results: Results): void {
@@ -252,11 +299,24 @@ export class Granter {
       const result = results.get(grantKey(request.source, port));
       if (planned?.before === undefined) continue;
       if (result?.kind === "done") holds.push(...endedHolds(planned.before, planned.after));
-      else if (result !== undefined)
-        this.announcer.refused(this.nameOf(request.policy), request.source, [port], result);
+      else if (result !== undefined) this.failed({ request: { ...request, ports: [port] }, result });
     }
     this.announcer.ended(holds, "revoked", request.cause);
     this.cut(holds);
+  }
+
+  /** Keeps what failed for another try, unless somebody has asked for something else meanwhile. */
+  private failed({ request, result }: FailedRequest): void {
+    const isOverridden = (port: Port) => this.requests.some((newer) => decides(newer, request, port));
+    const kept = request.ports.filter((port) => !isOverridden(port));
+    const isKept = kept.length > 0 && this.retries.keep(request, kept, result);
+    const ports = isKept ? request.ports.filter(isOverridden) : request.ports;
+    if (ports.length > 0) this.tellFailed({ request: { ...request, ports }, result });
+  }
+
+  private tellFailed({ request, result }: FailedRequest): void {
+    const name = request.kind === "open" ? request.policy.name : this.nameOf(request.policy);
+    this.announcer.refused(name, request.source, request.ports, result);
   }
 
   /** Ends the connections behind doors that are closed now, where the policy says so. */

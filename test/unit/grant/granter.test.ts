@@ -13,6 +13,12 @@ import { samplePolicy } from "../../fake/sample-policy.ts";
 const alice = address("192.0.2.11");
 const bob = address("2001:db8::12");
 const ssh = samplePolicy({ name: "ssh", ports: ["22/tcp"], forSeconds: 30 });
+const closing = {
+  policy: samplePolicy({ closedBy: ["9000/udp"] }),
+  action: "close",
+  source: alice,
+  atMicros: 0,
+} as const;
 const web = samplePolicy({ name: "web", ports: ["22/tcp", "80/tcp"], forSeconds: 60 });
 
 let clock: FakeClock;
@@ -89,12 +95,16 @@ describe("a refusal", () => {
     expect(events[1]?.ports.map(formatPort)).toEqual(["80/tcp"]);
   });
 
-  test("by a broken kernel reports no grant and leaves none in the ledger", async () => {
+  test("by a broken kernel reports no grant and leaves none in the ledger, and is told once it was in vain", async () => {
     const granter = start([ssh]);
     gate.broken = new Error("no permission");
     await knocked(granter, ssh, alice);
+    expect(events).toEqual([]);
+    await clock.advanceAsync(10_000, 100);
     expect(events).toMatchObject([{ kind: "failed", reason: "kernel-error", detail: "no permission" }]);
     expect(granter.liveGrants()).toEqual([]);
+    expect(gate.commits.length).toBeLessThan(12);
+    expect(clock.pendingTimers).toBe(0);
   });
 
   test("comes at --max-grants, and room is made by expiry", async () => {
@@ -118,6 +128,89 @@ describe("a refusal", () => {
     await knocked(granter, policy, alice);
     expect(events).toMatchObject([refused ? { kind: "refused", reason: "never-grant" } : { kind: "added" }]);
     expect(gate.open.size).toBe(refused ? 0 : 1);
+  });
+});
+
+describe("a kernel that fails for a moment", () => {
+  const moment = new Error("nftables refused");
+
+  test.each([100, 1400, 4400])("of %d ms costs no right knock its grant, which ends when it would have", async (ms) => {
+    const granter = start([ssh]);
+    gate.broken = moment;
+    await knocked(granter, ssh, alice);
+    await clock.advanceAsync(ms, 100);
+    gate.broken = undefined;
+    await clock.advanceAsync(1000, 100);
+    expect(events.map(({ kind }) => kind)).toEqual(["added"]);
+    expect(open()).toEqual([`192.0.2.11 22/tcp ${30 - ms / 1000 - 1}s`]);
+    expect(granter.liveGrants()).toHaveLength(1);
+  });
+
+  test("costs no revocation its effect, and what is still open is not counted as closed", async () => {
+    const granter = start([ssh]);
+    await knocked(granter, ssh, alice);
+    gate.broken = moment;
+    await expect(granter.revoke(alice)).rejects.toThrow("22/tcp is still open");
+    expect(granter.liveGrants()).toHaveLength(1);
+    gate.broken = undefined;
+    await clock.advanceAsync(200, 100);
+    expect(events.map(({ kind }) => kind)).toEqual(["added", "revoked"]);
+    expect(open()).toEqual([]);
+  });
+
+  test("is asked again at once for a door that was knocked at again", async () => {
+    const granter = start([ssh]);
+    gate.broken = moment;
+    await knocked(granter, ssh, alice);
+    gate.broken = undefined;
+    await knocked(granter, ssh, alice);
+    await clock.advanceAsync(2000, 100);
+    expect(events.map(({ kind }) => kind)).toEqual(["failed", "added"]);
+    expect(gate.commits).toHaveLength(2);
+  });
+
+  test.each([
+    { what: "closed", act: (granter: Granter) => granter.complete(closing) },
+    { what: "revoked", act: (granter: Granter) => void granter.revoke(alice) },
+    { what: "no longer configured", act: (granter: Granter) => granter.usePolicies([]) },
+    { what: "past its deadline", act: () => undefined, forSeconds: 0.05 },
+    { what: "given up by a stop", act: (granter: Granter) => void granter.close() },
+  ])("opens nothing afterwards that was $what meanwhile", async ({ act, forSeconds }) => {
+    const policy = samplePolicy({ closedBy: ["9000/udp"], forSeconds: forSeconds ?? 30 });
+    const granter = start([policy]);
+    gate.broken = moment;
+    await knocked(granter, policy, alice);
+    act(granter);
+    await granter.settled();
+    gate.broken = undefined;
+    await clock.advanceAsync(6000, 100);
+    expect(open()).toEqual([]);
+    expect(events.map(({ kind }) => kind)).toEqual(["failed"]);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test("opens nothing afterwards that was closed while the kernel was asked", async () => {
+    const granter = start([ssh]);
+    gate.broken = moment;
+    knock(granter, ssh, alice);
+    await Promise.resolve();
+    await Promise.resolve();
+    granter.complete({ policy: ssh, action: "close", source: alice, atMicros: clock.nowMicros() });
+    await granter.settled();
+    gate.broken = undefined;
+    await clock.advanceAsync(6000, 100);
+    expect(open()).toEqual([]);
+  });
+
+  test("keeps a bounded number of knocks waiting", async () => {
+    const granter = start([ssh], { maxGrants: 5000 });
+    gate.broken = moment;
+    for (let last = 0; last < 1000; last++) knock(granter, ssh, new Uint32Array([0, 0, 0xffff, 0xc6120000 + last]));
+    await granter.settled();
+    expect(events).toHaveLength(1000 - 256);
+    gate.broken = undefined;
+    await clock.advanceAsync(200, 100);
+    expect(gate.open.size).toBe(256);
   });
 });
 
