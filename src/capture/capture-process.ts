@@ -11,6 +11,16 @@ const tickMs = 300;
 const silentTicks = 4;
 /** Before it is ready a child may be busy starting, on a machine that is busy itself. */
 const silentTicksAtStart = 40;
+/** Signals that a process brings upon itself (signal(7)); any other was sent by somebody. */
+const faultSignals: ReadonlySet<NodeJS.Signals> = new Set([
+  "SIGABRT",
+  "SIGBUS",
+  "SIGFPE",
+  "SIGILL",
+  "SIGSEGV",
+  "SIGSYS",
+  "SIGTRAP",
+]);
 /** A child that was told to finish has this long to hand over what it holds. */
 const finishMs = 1000;
 
@@ -161,8 +171,8 @@ export class CaptureProcess {
     this.kill();
   }
 
-  #closed(code: number | null, signal: string | null): void {
-    const cause = signal === null ? "crash" : "killed";
+  #closed(code: number | null, signal: NodeJS.Signals | null): void {
+    const cause = signal === null || faultSignals.has(signal) ? "crash" : "killed";
     const how = signal === null ? `ended with code ${code}` : `was ended by ${signal}`;
     this.#end(this.#cause ?? cause, `The capture child ${how}. ${this.#said}`.trim());
   }

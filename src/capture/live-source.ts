@@ -6,7 +6,7 @@ import { filterText } from "./bpf-filter.ts";
 import { CaptureProcess, type CaptureProcessEvents, type ChildStarter, childStarter } from "./capture-process.ts";
 import { checkMessage, type TapMessage } from "./child-messages.ts";
 import type { LinkStates } from "./link-watch.ts";
-import type { CaptureReport, PacketSource, RestartCause, Watch } from "./packet-source.ts";
+import type { CaptureReport, LinkState, PacketSource, RestartCause, Watch } from "./packet-source.ts";
 import { RecentPackets } from "./recent-packets.ts";
 import { planTaps, type Tap } from "./taps.ts";
 
@@ -67,6 +67,8 @@ export class LiveSource implements PacketSource {
   #unsubscribe: () => void = () => undefined;
   #waiters: { readonly version: number; readonly resolve: () => void }[] = [];
   #told = new Set<string>();
+  /** How the last child ended, until another one captures. */
+  #trouble: string | undefined;
   #capturing = "";
   #everStarted = false;
   #partialStarts = 0;
@@ -125,6 +127,7 @@ export class LiveSource implements PacketSource {
 
   /** Nothing is there to be tapped: there is nothing to wait for either. */
   #stopAll(): void {
+    this.#trouble = undefined;
     this.#dismissAll();
     this.#settle(this.#version);
   }
@@ -206,6 +209,7 @@ export class LiveSource implements PacketSource {
     const before = this.#current;
     this.#current = employed;
     this.#next = undefined;
+    this.#trouble = undefined;
     employed.opened = opened;
     if (before !== undefined) this.#dismiss(before);
     if (opened.length === employed.assignment.taps.length) this.#partialStarts = 0;
@@ -246,7 +250,8 @@ export class LiveSource implements PacketSource {
     if (this.#closed || (!wasCurrent && employed !== this.#next)) return;
     if (wasCurrent) this.#current = undefined;
     else this.#next = undefined;
-    this.#options.report.warned(`${message} Another one follows.`);
+    this.#trouble = `${message} Another one follows.`;
+    this.#options.report.warned(this.#trouble);
     this.#tellCapturing();
     if (!wasCurrent) this.#settle(this.#version);
     if (this.#next === undefined) this.#retryIn(employed, cause);
@@ -268,15 +273,25 @@ export class LiveSource implements PacketSource {
     this.#leaving.add(gone);
   }
 
+  /** What was asked for by name and is not there, or is there and not captured yet: the child that will is on its way. */
+  #missing(state: LinkState, opened: readonly string[]): readonly string[] {
+    const { interfaces } = this.#options;
+    const { taps, waitingFor } = planTaps(state, interfaces);
+    if (this.#current === undefined || interfaces.length === 0) return waitingFor;
+    const untapped = new Set(taps.map(({ name }) => name).filter((name) => !opened.includes(name)));
+    return [...new Set(interfaces)].filter((name) => waitingFor.includes(name) || untapped.has(name));
+  }
+
   #tellCapturing(): void {
     const { state } = this.#options.links;
-    const opened = this.#current?.opened ?? [];
     const waitingFor =
-      state === undefined ? this.#options.interfaces : planTaps(state, this.#options.interfaces).waitingFor;
-    const text = JSON.stringify([opened, waitingFor]);
+      state === undefined ? this.#options.interfaces : this.#missing(state, this.#current?.opened ?? []);
+    const opened = (this.#current?.opened ?? []).filter((name) => !waitingFor.includes(name));
+    const trouble = this.#current === undefined ? this.#trouble : undefined;
+    const text = JSON.stringify([opened, waitingFor, trouble]);
     if (text === this.#capturing) return;
     this.#capturing = text;
-    this.#options.report.capturing(opened, waitingFor);
+    this.#options.report.capturing(opened, waitingFor, trouble);
   }
 }
 

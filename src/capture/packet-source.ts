@@ -27,8 +27,11 @@ export interface CaptureReport {
   dropped(reason: CaptureDropReason, count: number): void;
   discarded(reason: DropReason, count: number): void;
   restarted(cause: RestartCause): void;
-  /** Interfaces tapped now; empty when the capture is down. `waitingFor` names interfaces asked for that are not there. */
-  capturing(interfaces: readonly string[], waitingFor: readonly string[]): void;
+  /**
+   * Interfaces tapped now; empty when the capture is down. `waitingFor` names interfaces asked for that are not there.
+   * `trouble` says why nothing is tapped where something should be, one sentence.
+   */
+  capturing(interfaces: readonly string[], waitingFor: readonly string[], trouble?: string): void;
   /** libpcap's version, once a capture is open. */
   library(version: string): void;
   /** One sentence for the log: a fault, or a privilege that could not be given up. */

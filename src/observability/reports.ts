@@ -71,11 +71,11 @@ export class ObservedCapture implements CaptureReport {
     else this.sinks.logger.log("capture-restarted", "The capture began anew.", { reason: cause });
   }
 
-  capturing(interfaces: readonly string[], waitingFor: readonly string[]): void {
+  capturing(interfaces: readonly string[], waitingFor: readonly string[], trouble?: string): void {
     this.sinks.metrics.capturing(interfaces, waitingFor);
     const before = this.current;
     this.current = { interfaces: [...interfaces], waitingFor: [...waitingFor] };
-    this.sinks.setStage("capture", captureReason(this.current));
+    this.sinks.setStage("capture", captureReason(this.current, trouble));
     if (before.interfaces.join() !== interfaces.join()) this.tellTapped(interfaces);
     if (before.waitingFor.join() !== waitingFor.join() && waitingFor.length > 0)
       this.sinks.logger.log("capture-waiting", "An interface that was asked for is not there.", {
@@ -98,7 +98,8 @@ export class ObservedCapture implements CaptureReport {
   }
 }
 
-function captureReason({ interfaces, waitingFor }: CaptureStatus): string | undefined {
+function captureReason({ interfaces, waitingFor }: CaptureStatus, trouble: string | undefined): string | undefined {
+  if (interfaces.length === 0 && trouble !== undefined) return `no interface is tapped: ${trouble}`;
   if (waitingFor.length > 0) return `waiting for interface ${waitingFor.join(", ")}`;
   return interfaces.length > 0 ? undefined : "no interface is tapped";
 }

@@ -19,6 +19,10 @@ export interface AgentOptions {
   readonly port?: number;
   /** Another agent's folder, to start again with what that one left. */
   readonly folder?: string;
+  /** A command, given the agent's own as more arguments, that ends with `exec "$@"`: for mounts and redirections. */
+  readonly through?: readonly string[];
+  /** The compiled program; default that of this checkout. */
+  readonly program?: string;
 }
 
 /** A real agent in a host's namespace, with configuration, state and socket in a folder of its own. */
@@ -52,8 +56,9 @@ export class AgentProcess {
     for (const [name, text] of Object.entries(policies ?? {})) writeFileSync(join(folder, "config", name), text);
     const places = ["--config", join(folder, "config"), "--state-dir", join(folder, "state")];
     const doors = ["--socket", join(folder, "agent.sock"), "--listen", `127.0.0.1:${port}`];
-    const args = [program, "agent", ...places, ...doors, ...(options.args ?? [])];
-    const process_ = host.start(process.execPath, args, options.env === undefined ? {} : { env: options.env });
+    const own = [options.program ?? program, "agent", ...places, ...doors, ...(options.args ?? [])];
+    const [command = process.execPath, ...args] = [...(options.through ?? []), process.execPath, ...own];
+    const process_ = host.start(command, args, options.env === undefined ? {} : { env: options.env });
     return new AgentProcess(host, process_, folder, port);
   }
 
