@@ -61,6 +61,9 @@ export class Reconciler {
   #baseline: Baseline | undefined;
   #timer: Timer | undefined;
   #comparedAtMicros = 0;
+  /** Whether the table was as wanted when it was last looked at. */
+  #intact = false;
+  /** How often nftables has failed in a row; how long to leave it alone follows from that. */
   #failures = 0;
   #closed = false;
 
@@ -102,7 +105,7 @@ export class Reconciler {
       void this.#kernel
         .exclusive(() => this.#tick())
         .catch((error: Error) => this.#parts.report.warned(`the table could not be looked after: ${error.message}`))
-        .finally(() => this.#schedule(Math.min(tickMs * 2 ** this.#failures, compareEveryMs)));
+        .finally(() => this.#schedule(Math.min(tickMs * 2 ** Math.max(0, this.#failures - 1), compareEveryMs)));
     });
   }
 
@@ -111,7 +114,7 @@ export class Reconciler {
     const sinceMs = (this.#parts.clock.nowMicros() - this.#comparedAtMicros) / 1000;
     const changed = await this.#kernel.changedByOthers();
     const due = sinceMs >= (changed === undefined ? blindCompareEveryMs : compareEveryMs);
-    if (changed === true || due || this.#failures > 0) await this.#compare();
+    if (changed === true || due || !this.#intact) await this.#compare();
     await this.#adopted.letGo(this.#parts.clock.nowMicros());
   }
 
@@ -123,7 +126,7 @@ export class Reconciler {
     this.#comparedAtMicros = this.#parts.clock.nowMicros();
     this.#acceptMissing(listing);
     const differences = driftOf(listing, wanted.ruleset, this.#baseline);
-    if (differences.length === 0 && this.#failures === 0) return this.#parts.report.synced();
+    if (differences.length === 0 && this.#intact) return this.#parts.report.synced();
     if (differences.length > 0 && this.#baseline !== undefined) {
       this.#parts.report.drift(differences);
       this.#parts.report.intact(`the table is being put back: ${differences.join(", ")}`);
@@ -161,13 +164,14 @@ export class Reconciler {
       this.#loaded = wanted.spec;
       const after = await this.#kernel.list();
       this.#baseline = undefined;
+      this.#failures = 0; // nftables works: whoever undoes it again and again is put right every second all the same
       const differences = driftOf(after, wanted.ruleset, undefined);
       if (after === undefined || differences.length > 0)
         throw new Error(`somebody else changes it: ${differences.join(", ")}`);
       this.#baseline = baselineOf(after);
       this.#comparedAtMicros = this.#parts.clock.nowMicros();
     });
-    this.#failures = 0;
+    this.#intact = true;
     report.synced();
     report.intact(undefined);
     this.#bootFile?.write(wanted.spec, (message) => report.warned(message));
@@ -197,6 +201,7 @@ export class Reconciler {
     try {
       return await work();
     } catch (error) {
+      this.#intact = false;
       this.#failures++;
       this.#parts.report.intact(`${what}: ${error instanceof Error ? error.message : String(error)}`);
       throw error;

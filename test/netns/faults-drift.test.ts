@@ -1,0 +1,162 @@
+import { afterAll, beforeAll, describe, expect, test } from "vitest";
+import { AgentProcess } from "./agent-process.ts";
+import { eventually } from "./eventually.ts";
+import type { Host } from "./host.ts";
+import { World } from "./world.ts";
+
+const steps = ["8845/tcp", "7312/udp", "9127/tcp"];
+const otherSteps = ["8846/tcp", "7313/udp", "9128/tcp"];
+const policies = [policy("door", steps, "3001, 3002", "60s"), policy("other", otherSteps, "3003", "60s")].join("---\n");
+
+let world: World;
+let gate: Host;
+let alice: Host;
+let bob: Host;
+let agent: AgentProcess;
+
+beforeAll(async () => {
+  world = await World.build("drift", ["gate", "alice", "bob"]);
+  [gate, alice, bob] = [world.host("gate"), world.host("alice"), world.host("bob")];
+  await gate.serve(["3001/tcp", "3002/tcp", "3003/tcp"]);
+  agent = await AgentProcess.start(world, gate, { policies });
+}, 30_000);
+
+afterAll(async () => {
+  await world.remove();
+});
+
+describe("somebody", () => {
+  test.each([
+    { what: "runs `nft flush ruleset`", script: "flush ruleset", told: "the table is missing" },
+    { what: "deletes the table", script: "delete table inet knockgate", told: "the table is missing" },
+    { what: "deletes a rule", script: "flush chain inet knockgate gate", told: "the chain gate has other rules" },
+    {
+      what: "deletes the chain",
+      script: "flush chain inet knockgate gate; delete chain inet knockgate gate",
+      told: "the chain gate is missing",
+    },
+    {
+      what: "deletes a set",
+      script: "flush chain inet knockgate gate; delete set inet knockgate granted4",
+      told: "the set granted4 is missing",
+    },
+    {
+      what: "deletes an element that guards",
+      script: "delete element inet knockgate guarded { tcp . 3001 }",
+      told: "the set guarded has other elements",
+    },
+    {
+      what: "makes the table dormant",
+      script: "add table inet knockgate { flags dormant; }",
+      told: "the table was made dormant",
+    },
+  ])(
+    "$what: put back within 2 s with live grants, told, counted, and not ready meanwhile",
+    async ({ script, told }) => {
+      await knocked(alice, steps);
+      const [left = 0] = await secondsLeft();
+      const drifts = (await agent.metric("knockgate_nftables_drift_total")) ?? 0;
+      const from = agent.process.lines.length;
+      await gate.expect("nft", ["-f", "-"], { input: script });
+      await agent.process.waitForLine(/"nftables-intact"/, { from, timeoutMs: 2000 });
+      const story = ["nftables-drift", "agent-not-ready", "nftables-failed", "agent-ready", "nftables-intact"];
+      expect([...new Set(events(from))].slice(0, 5)).toEqual(story);
+      expect(agent.process.lines.slice(from).find((line) => line.includes("nftables-drift"))).toContain(told);
+      expect(await agent.metric("knockgate_nftables_drift_total")).toBeGreaterThan(drifts);
+      for (const port of [3001, 3002]) {
+        expect(await connect(alice, port)).toBe("open");
+        expect(await connect(bob, port)).toBe("silent");
+      }
+      expect((await secondsLeft())[0]).toBeLessThanOrEqual(left);
+      expect((await agent.http("/readyz")).status).toBe(200);
+    },
+  );
+
+  test("deletes an element of a grant: that counts as a revocation, and nothing else is touched", async () => {
+    await knocked(alice, steps);
+    await knocked(bob, steps);
+    const from = agent.process.lines.length;
+    await gate.expect("nft", ["delete", "element", "inet", "knockgate", "granted4", `{ ${alice.ipv4} . tcp . 3001 }`]);
+    const record = await agent.process.waitForLine("grant-revoked", { from, timeoutMs: 2000 });
+    expect(JSON.parse(record)).toMatchObject({ source: alice.ipv4, ports: ["3001/tcp"], detail: "kernel" });
+    expect(await connect(alice, 3001)).toBe("silent");
+    expect(await connect(alice, 3002)).toBe("open");
+    expect(await connect(bob, 3001)).toBe("open");
+    await gate.expect("nft", ["flush", "ruleset"]);
+    await agent.process.waitForLine("nftables-intact", { from, timeoutMs: 2000 });
+    expect(await connect(alice, 3001)).toBe("silent");
+    expect(await connect(alice, 3002)).toBe("open");
+  });
+
+  test("flushes the ruleset again and again, just before a knock is complete: each gets in", async () => {
+    for (let round = 0; round < 5; round++) {
+      await agent.cli("revoke", alice.ipv4);
+      await knockedAndSeen(otherSteps.slice(0, 2));
+      const from = agent.process.lines.length;
+      await gate.expect("nft", ["flush", "ruleset"]);
+      await alice.knock(gate.ipv4, otherSteps.slice(2));
+      await agent.process.waitForLine(/"grant-(added|renewed)"/, { from });
+      expect(await agent.elements("guarded")).toHaveLength(3);
+      expect(await connect(alice, 3003)).toBe("open");
+      expect(await connect(bob, 3003)).toBe("silent");
+      expect(events(from)).not.toContain("grant-failed");
+    }
+  });
+
+  test("keeps flushing for three seconds: the ports are guarded whenever he pauses, and the agent stays alive", async () => {
+    await knocked(alice, steps);
+    const endsAt = performance.now() + 3000;
+    while (performance.now() < endsAt) await gate.expect("nft", ["flush", "ruleset"]);
+    const from = agent.process.lines.length;
+    await eventually(async () => (await connect(bob, 3001)) === "silent", { what: "the table", timeoutMs: 2000 });
+    expect(await connect(alice, 3001)).toBe("open");
+    expect(agent.process.isOver, agent.process.lines.slice(from).join("\n")).toBe(false);
+    await agent.ready();
+  });
+});
+
+/** The events told since then, in order. */
+function events(from: number): string[] {
+  return agent.process.lines.slice(from).map((line) => (JSON.parse(line) as { event: string }).event);
+}
+
+async function secondsLeft(): Promise<number[]> {
+  const rows = JSON.parse((await agent.cli("grants", "-o", "json")).stdout) as {
+    source: string;
+    leftSeconds: number;
+  }[];
+  return rows.filter(({ source }) => source === alice.ipv4).map(({ leftSeconds }) => leftSeconds);
+}
+
+/** These knocks, and they have been counted. */
+async function knockedAndSeen(knocks: readonly string[]): Promise<void> {
+  const before = await advanced();
+  await alice.knock(gate.ipv4, knocks);
+  await eventually(async () => (await advanced()) >= before + knocks.length, { what: "the knocks to be seen" });
+}
+
+async function advanced(): Promise<number> {
+  const labels = (protocol: string) => `{outcome="advanced",family="ipv4",protocol="${protocol}"}`;
+  const counts = ["tcp", "udp"].map((protocol) => agent.metric(`knockgate_knocks_total${labels(protocol)}`));
+  return (await Promise.all(counts)).reduce<number>((sum, count) => sum + (count ?? 0), 0);
+}
+
+async function knocked(from: Host, knock: readonly string[]): Promise<void> {
+  const lines = agent.process.lines.length;
+  await from.knock(gate.ipv4, knock);
+  await agent.process.waitForLine(/grant-(added|renewed)/, { from: lines });
+}
+
+function connect(from: Host, port: number): Promise<string> {
+  return from.connect(gate.ipv4, port, { timeoutMs: 300 });
+}
+
+function policy(name: string, knock: readonly string[], ports: string, forTime: string): string {
+  return `apiVersion: knockgate.io/v1alpha1
+kind: KnockSequence
+metadata: { name: ${name}, namespace: faults }
+spec:
+  knock: { steps: [${knock.join(", ")}] }
+  opens: { ports: [${ports}], for: ${forTime} }
+`;
+}
