@@ -16,6 +16,7 @@
 import { createHash } from "node:crypto";
 import type { Clock, Timer } from "../clock.ts";
 import { type Compilation, type CompileOptions, compile } from "../policy/compile.ts";
+import { portKey } from "../policy/port.ts";
 import type { Problem } from "../policy/problem.ts";
 import type { ConfigReport } from "./config-report.ts";
 import type { ConfigDocument, ConfigSource, Snapshot } from "./config-source.ts";
@@ -168,9 +169,14 @@ export class ConfigKeeper {
     return [...failures, ...compilation.unreadable.map(sentenceOf)].slice(0, mostFaults);
   }
 
-  /** Whether a policy in force is not even named any more. */
+  /** Whether a policy in force is not even named any more, or a port would be guarded no longer: the file may be half written. */
   private loses(compilation: Compilation): boolean {
-    return this.current?.policies.some((policy) => !compilation.names.has(policy.name)) ?? false;
+    if (this.current === undefined) return false;
+    const guarded = new Set(compilation.guarded.map(portKey));
+    return (
+      this.current.policies.some((policy) => !compilation.names.has(policy.name)) ||
+      this.current.guarded.some((port) => !guarded.has(portKey(port)))
+    );
   }
 
   private wait(delayMs: number): Promise<void> {

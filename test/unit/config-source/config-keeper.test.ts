@@ -97,6 +97,12 @@ async function settle(): Promise<void> {
   for (let turn = 0; turn < 5; turn++) await setImmediate();
 }
 
+/** The time passes after which what was lost is looked for again. */
+async function secondLook(): Promise<void> {
+  clock.advance(1000);
+  await settle();
+}
+
 /** Something changes, and the keeper hears of it. */
 async function change(texts: readonly string[], failures: readonly string[] = []): Promise<void> {
   source.holds(texts, failures);
@@ -190,15 +196,33 @@ describe("a snapshot that is not believed", () => {
   });
 });
 
+describe("a port that is guarded no longer", () => {
+  test("though its policy is still named, is believed after a second look only", async () => {
+    const both = policyText({ name: "ssh", ports: "[22, 23]" });
+    await startWith(both);
+    await change([ssh]);
+    expect(guarded()).toEqual(["22/tcp", "23/tcp", "3306/tcp"]);
+    source.holds([both]);
+    await secondLook();
+    expect(guarded()).toEqual(["22/tcp", "23/tcp", "3306/tcp"]);
+    expect(applied.length).toBe(1);
+    await change([ssh]);
+    await secondLook();
+    expect(guarded()).toEqual(["22/tcp", "3306/tcp"]);
+  });
+});
+
 describe("a rejected policy", () => {
   test("stays as it was accepted, and the others go on", async () => {
     await startWith(ssh, web);
     const before = keeper.lastGood?.policies[0]?.fingerprint;
     await change([badSsh, web.replace("443", "8443")]);
+    await secondLook();
     expect(report.lines.at(-1)).toBe("accepted 2, rejected 1");
     expect(guarded()).toEqual(["22/tcp", "3306/tcp", "8443/tcp"]);
     expect(keeper.lastGood?.policies.find(({ name }) => name === "default/ssh")?.fingerprint).toBe(before);
     await change([badSsh, web]);
+    await secondLook();
     expect(guarded()).toEqual(["22/tcp", "443/tcp", "3306/tcp"]);
     await change([otherSsh, web]);
     expect(keeper.lastGood?.policies.find(({ name }) => name === "default/ssh")?.opens?.forMicros).toBe(60e6);
@@ -271,12 +295,12 @@ describe("changes", () => {
 
   test("while one is applied are weighed together afterwards", async () => {
     await startWith(ssh);
-    for (const ports of ["[23]", "[24]", "[25]"]) {
+    for (const ports of ["[22, 23]", "[22, 24]", "[22, 25]"]) {
       source.holds([policyText({ name: "ssh", ports })]);
       source.send();
     }
     await settle();
-    expect(applied.map(({ guarded: ports }) => ports.map(formatPort)[0])).toEqual(["22/tcp", "25/tcp"]);
+    expect(applied.map(({ guarded: ports }) => ports.map(formatPort)[1])).toEqual(["3306/tcp", "25/tcp"]);
   });
 
   test("that cannot be put in force are tried again", async () => {
