@@ -6,7 +6,7 @@ import { AgentProcess } from "./agent-process.ts";
 import { eventually } from "./eventually.ts";
 import type { Host } from "./host.ts";
 import { PacketSender } from "./packet-sender.ts";
-import { Prober } from "./prober.ts";
+import { Stranger } from "./stranger.ts";
 import type { WirePacket } from "./wire-frame.ts";
 import { World } from "./world.ts";
 
@@ -76,7 +76,7 @@ describe("configuration that for a moment", () => {
     async ({ write }) => {
       agent = await AgentProcess.start(world, gate, { policies: two });
       const file = join(agent.folder, "config", "policies.yaml");
-      const prober = new Prober(alice, gate.ipv4, [3001, 3002, 3003]);
+      const stranger = new Stranger(alice, gate.ipv4, [3001, 3002, 3003]);
       for (const bySignal of [false, true]) {
         write(file);
         if (bySignal) agent.process.signal("SIGHUP");
@@ -86,7 +86,7 @@ describe("configuration that for a moment", () => {
         writeFileSync(file, two);
         await pause(1500);
       }
-      for (const [port, { tries, opened }] of await prober.stop()) {
+      for (const [port, { tries, opened }] of await stranger.stop()) {
         expect(tries, `attempts on ${port}`).toBeGreaterThan(200);
         expect(opened, `of ${tries} on ${port}`).toBe(0);
       }
