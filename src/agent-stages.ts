@@ -10,6 +10,7 @@ import { addGuards, type Guarding, gateSpecFor, noGuards, standingGuards } from 
 import { Granter } from "./grant/granter.ts";
 import { SocketCutter } from "./nftables/connection-cutter.ts";
 import type { Nft } from "./nftables/nft.ts";
+import { mayPass } from "./nftables/nft-error.ts";
 import { Reconciler } from "./nftables/reconciler.ts";
 import type { Observability } from "./observability/observability.ts";
 import { type AgentOptions, defaultDropProblem } from "./options.ts";
@@ -60,7 +61,10 @@ export class AgentStages {
   /** The control socket first: it tells whether the path is free before anything is changed. */
   async start(): Promise<void> {
     await this.control.start();
-    await this.keeper.start();
+    await this.keeper.start().catch(async (error: unknown) => {
+      if (!mayPass(error)) throw error;
+      await this.keeper.reread(); // which goes on trying: what fails may be over in a moment
+    });
   }
 
   async reread(): Promise<void> {

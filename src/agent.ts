@@ -4,7 +4,7 @@ import { LinkWatch } from "./capture/link-watch.ts";
 import { systemClock } from "./clock.ts";
 import { InstanceLock } from "./instance-lock.ts";
 import { nftVersion } from "./nftables/nft-version.ts";
-import { openNft } from "./nftables/open-nft.ts";
+import { openNftPatiently } from "./nftables/open-nft.ts";
 import { createHttpServer, listen } from "./observability/http-server.ts";
 import { Observability } from "./observability/observability.ts";
 import type { AgentOptions } from "./options.ts";
@@ -56,7 +56,13 @@ export class Agent {
     await listen(this.http, options.listen);
     this.started.push(() => this.http.close());
     if (!(await this.becomeOnlyAgent(ending))) return;
-    const nft = await openNft((message) => observability.gate.warned(message));
+    const nft = await openNftPatiently({
+      clock: systemClock,
+      ending,
+      warned: (message) => observability.gate.warned(message),
+      failed: (reason) => observability.gate.intact(`nftables cannot be used: ${reason}; it is tried again`),
+    });
+    if (nft === undefined) return;
     this.started.push(() => nft.close());
     observability.knownBuild({ nftVersion: await nftVersion() });
     await this.links.start(() => this.stages?.linksChanged());

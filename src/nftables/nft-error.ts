@@ -31,6 +31,11 @@ export function isNftError(error: unknown, ...codes: readonly NftErrorCode[]): e
   return error instanceof NftError && codes.includes(error.code);
 }
 
+/** Whether this is a failure of nftables that may pass; the others need somebody to install, permit or update something. */
+export function mayPass(error: unknown): error is NftError {
+  return error instanceof NftError && !isNftError(error, "not-permitted", "no-nft", "unsupported", "syntax");
+}
+
 /** strerror(3) in the C locale, as nft prints it, and what it means for us. */
 const meanings: readonly (readonly [RegExp, NftErrorCode])[] = [
   [/Too many open files in system/, "set-full"],

@@ -1,7 +1,8 @@
+import type { Clock } from "../clock.ts";
 import { openLibnftables } from "./libnftables.ts";
 import type { Nft } from "./nft.ts";
 import { openNftCommand } from "./nft-command.ts";
-import { isNftError, NftError } from "./nft-error.ts";
+import { isNftError, mayPass, NftError } from "./nft-error.ts";
 import { tableFamily, tableName } from "./objects.ts";
 import { Transaction } from "./transaction.ts";
 
@@ -34,6 +35,48 @@ export async function openNft(
     }
     throw error;
   }
+}
+
+/** Who waits for nftables to answer, and what he hears. */
+export interface NftWait {
+  readonly clock: Clock;
+  /** Ends the wait. */
+  readonly ending: AbortSignal;
+  readonly warned: (message: string) => void;
+  /** Called after each try in vain. */
+  readonly failed: (reason: string) => void;
+}
+
+const firstDelayMs = 500;
+const longestDelayMs = 30_000;
+
+/**
+ * Opens nftables like openNft, and goes on trying, ever more seldom, while it fails in a way that may pass. Resolves to
+ * undefined when the wait was ended; rejects with NftError where only a person can help.
+ */
+export async function openNftPatiently(wait: NftWait, open: typeof openNft = openNft): Promise<Nft | undefined> {
+  for (let delayMs = firstDelayMs; !wait.ending.aborted; delayMs = Math.min(delayMs * 2, longestDelayMs)) {
+    try {
+      return await open(wait.warned);
+    } catch (error) {
+      if (!mayPass(error)) throw error;
+      wait.failed(error.message);
+    }
+    await pause(wait, delayMs);
+  }
+  return undefined;
+}
+
+function pause({ clock, ending }: NftWait, delayMs: number): Promise<void> {
+  return new Promise((resolve) => {
+    const end = () => {
+      timer.cancel();
+      ending.removeEventListener("abort", end);
+      resolve();
+    };
+    const timer = clock.after(delayMs, end);
+    ending.addEventListener("abort", end);
+  });
 }
 
 async function firstOf(means: NftMeans, warned: (message: string) => void): Promise<Nft> {

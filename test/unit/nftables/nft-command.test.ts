@@ -2,7 +2,7 @@ import { describe, expect, test } from "vitest";
 import { cleanup } from "../../../src/nftables/cleanup.ts";
 import { openNftCommand } from "../../../src/nftables/nft-command.ts";
 import { NftError } from "../../../src/nftables/nft-error.ts";
-import { openNft } from "../../../src/nftables/open-nft.ts";
+import { openNft, openNftPatiently } from "../../../src/nftables/open-nft.ts";
 import { type ProgramResult, type RunProgram, runProgram } from "../../../src/nftables/program.ts";
 import { Transaction } from "../../../src/nftables/transaction.ts";
 import { FakeClock } from "../../fake/fake-clock.ts";
@@ -108,6 +108,46 @@ describe("opening nftables", () => {
     await expect(openNft(expect.fail, { library: () => nft, program: expect.fail })).rejects.toThrow(sentence);
     expect(nft.closed).toBe(true);
   });
+});
+
+describe("opening nftables patiently", () => {
+  function wait() {
+    const clock = new FakeClock();
+    const ending = new AbortController();
+    const failures: string[] = [];
+    const failed = (reason: string) => failures.push(reason);
+    return { clock, ending, failures, parts: { clock, ending: ending.signal, warned: expect.fail, failed } };
+  }
+  const moment = new NftError("failed", "Cannot allocate memory");
+
+  test("tries again, ever more seldom, until it works", async () => {
+    const { clock, failures, parts } = wait();
+    const nft = new FakeNft(clock);
+    let tries = 0;
+    const opening = openNftPatiently(parts, () => (tries++ < 3 ? Promise.reject(moment) : Promise.resolve(nft)));
+    await clock.advanceAsync(3400, 100);
+    expect(failures).toEqual(Array(3).fill("nftables refused: Cannot allocate memory"));
+    await clock.advanceAsync(200, 100);
+    expect(await opening).toBe(nft);
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test("ends with whoever waits", async () => {
+    const { clock, ending, parts } = wait();
+    const opening = openNftPatiently(parts, () => Promise.reject(moment));
+    await clock.advanceAsync(1, 1);
+    ending.abort();
+    expect(await opening).toBeUndefined();
+    expect(clock.pendingTimers).toBe(0);
+  });
+
+  test.each(["not-permitted", "no-nft", "unsupported", "syntax"] as const)(
+    "refuses at once where it is %s",
+    async (code) => {
+      const error = new NftError(code, "no");
+      await expect(openNftPatiently(wait().parts, () => Promise.reject(error))).rejects.toBe(error);
+    },
+  );
 });
 
 test("cleanup removes the table, or finds none", async () => {
