@@ -1,5 +1,6 @@
 import type { AddressInfo } from "node:net";
 import { type FastifyInstance, fastify } from "fastify";
+import { boundConnections } from "./connection-bound.ts";
 import type { Readiness } from "./health.ts";
 import type { AgentStatus } from "./status.ts";
 
@@ -7,7 +8,7 @@ import type { AgentStatus } from "./status.ts";
 export interface HttpSubject {
   readiness(): Readiness;
   status(): AgentStatus;
-  readonly metrics: { readonly contentType: string; text(): Promise<string> };
+  readonly metrics: { readonly contentType: string; text(): Promise<string>; httpConnectionDropped(): void };
 }
 
 /** Where to listen; port 0 takes a free one. */
@@ -16,11 +17,16 @@ export interface ListenAddress {
   readonly port: number;
 }
 
-/** Bounds on what a stranger can hold open: the port may be reachable from outside when an operator says so. */
+/**
+ * Bounds on what a stranger can hold open: the port may be reachable from outside when an operator says so. There is room
+ * for all connections that the kernel hands over at once (Node listens with a backlog of 511), so that a probe among them is
+ * read before it is the oldest.
+ */
 const limits = {
-  connections: 64,
+  connections: 1024,
   headerBytes: 8 * 1024,
   headerMs: 5_000,
+  checkMs: 1_000,
   requestMs: 10_000,
   idleMs: 5_000,
   pathBytes: 256,
@@ -39,10 +45,14 @@ export function createHttpServer(subject: HttpSubject): FastifyInstance {
     requestTimeout: limits.requestMs,
     keepAliveTimeout: limits.idleMs,
     routerOptions: { maxParamLength: limits.pathBytes },
-    http: { maxHeaderSize: limits.headerBytes, headersTimeout: limits.headerMs },
+    http: {
+      maxHeaderSize: limits.headerBytes,
+      headersTimeout: limits.headerMs,
+      connectionsCheckingInterval: limits.checkMs,
+    },
     forceCloseConnections: true,
   });
-  server.server.maxConnections = limits.connections;
+  boundConnections(server.server, limits.connections, () => subject.metrics.httpConnectionDropped());
   server.addHook("onRequest", async (request, reply) => {
     if (request.method !== "GET") await reply.code(405).header("allow", "GET").send({ error: "Only GET is answered." });
   });

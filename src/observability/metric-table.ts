@@ -173,6 +173,12 @@ export const metricTable = {
     help: "Log lines thrown away because standard output was too slow or closed.",
     labels: {},
   },
+  httpConnectionsDropped: {
+    type: "counter",
+    name: "knockgate_http_connections_dropped_total",
+    help: "Connections of the HTTP port that were ended to make room for newer ones.",
+    labels: {},
+  },
   watchEventsDropped: {
     type: "counter",
     name: "knockgate_watch_events_dropped_total",

@@ -155,6 +155,11 @@ export class Metrics {
     this.series.histogram.nftablesTransactionSeconds.observe({ result }, seconds);
   }
 
+  /** A connection of the HTTP port was ended to make room. */
+  httpConnectionDropped(): void {
+    this.series.counter.httpConnectionsDropped.inc();
+  }
+
   drift(differences: number): void {
     this.series.counter.nftablesDrift.inc(differences);
   }
