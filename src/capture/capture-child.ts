@@ -4,6 +4,7 @@ import type { Frame } from "../decode/frame.ts";
 import { KnockBuffer } from "../decode/knock-buffer.ts";
 import { type AgentMessage, type CheckMessage, type ChildMessage, checkOf, type TapMessage } from "./child-messages.ts";
 import { ChildOutbox } from "./child-outbox.ts";
+import { LineReader } from "./line-reader.ts";
 import { LiveTap } from "./live-tap.ts";
 import { libpcapVersion } from "./pcap-session.ts";
 import { giveUpRoot } from "./root-privilege.ts";
@@ -24,6 +25,8 @@ const recordsDescriptor = 3;
 /** The agent counts a child as hung after a little more than a second without a sign. */
 const aliveMicros = 250_000;
 const countsMicros = 1_000_000;
+/** Every port of both protocols and a million local addresses need less. */
+const mostMessageBytes = 64 << 20;
 /** Within a flood, records are written and the clock is read once for so many packets. */
 const batchPackets = 64;
 
@@ -133,11 +136,15 @@ class CaptureChild {
 }
 
 function tell(message: ChildMessage): void {
-  process.send?.(message);
+  process.stdout.write(`${JSON.stringify(message)}\n`);
 }
 
 // The agent decides when the capture ends, also when a signal goes to all of its group.
 for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
 const child = new CaptureChild();
-process.on("message", (message) => child.take(message as AgentMessage));
-process.on("disconnect", () => process.exit(0));
+const lines = new LineReader(mostMessageBytes);
+process.stdin.on("data", (chunk: Buffer) => {
+  for (const line of lines.read(chunk) ?? process.exit(1)) child.take(JSON.parse(line) as AgentMessage);
+});
+for (const end of ["end", "error"] as const) process.stdin.on(end, () => process.exit(0)); // the agent is gone
+process.stdout.on("error", () => process.exit(0));

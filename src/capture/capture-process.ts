@@ -1,9 +1,10 @@
 import type { ChildProcess } from "node:child_process";
 import type { Readable } from "node:stream";
 import type { Clock, Timer } from "../clock.ts";
-import { type AgentMessage, type ChildMessage, cut, parseChildMessage } from "./child-messages.ts";
+import { type AgentMessage, type ChildMessage, cut } from "./child-messages.ts";
+import { MessageReader } from "./message-reader.ts";
 import type { RestartCause } from "./packet-source.ts";
-import { endAtOnce, forkCaptureChild } from "./process-starter.ts";
+import { endAtOnce, startCaptureChild } from "./process-starter.ts";
 import { RecordReader, type RecordReceiver } from "./record-reader.ts";
 
 const tickMs = 300;
@@ -38,13 +39,13 @@ export interface CaptureProcessEvents {
 
 /** Starts the child; a test gives its own. */
 export interface ChildStarter {
-  fork(): ChildProcess;
+  start(): ChildProcess;
   endAtOnce(pid: number): void;
 }
 
 /** The real child, compiled beside this file unless told otherwise. */
 export function childStarter(path: string): ChildStarter {
-  return { fork: () => forkCaptureChild(path), endAtOnce };
+  return { start: () => startCaptureChild(path), endAtOnce };
 }
 
 /**
@@ -79,7 +80,7 @@ export class CaptureProcess {
     this.#starter = starter;
     this.startedMicros = clock.nowMicros();
     this.#sentVersion = open.check.version;
-    this.#child = starter.fork();
+    this.#child = starter.start();
     this.#gone = new Promise((resolve) => this.#child.once("close", () => resolve()));
     this.#listen();
     this.#tell(open);
@@ -108,8 +109,7 @@ export class CaptureProcess {
   }
 
   #tell(message: AgentMessage): void {
-    if (!this.#child.connected) return;
-    this.#child.send(message, () => undefined); // a child that is gone is told by its exit
+    if (this.#child.stdin?.writable === true) this.#child.stdin.write(`${JSON.stringify(message)}\n`);
   }
 
   #listen(): void {
@@ -119,11 +119,15 @@ export class CaptureProcess {
       this.#silent = 0;
       if (reader.read(chunk) === "garbage") this.#fail("error", "The capture child wrote something that is no record.");
     });
-    records.on("error", () => undefined); // the process's end is told by its exit
+    const messages = new MessageReader((message) => this.#hear(message));
+    this.#child.stdout?.on("data", (chunk: Buffer) => {
+      if (messages.read(chunk) === "garbage")
+        this.#fail("error", "The capture child said something that cannot be understood.");
+    });
+    for (const stream of this.#child.stdio) stream?.on("error", () => undefined); // the process's end is told by its exit
     this.#child.stderr?.on("data", (chunk: Buffer) => {
       this.#said = cut(this.#said + chunk.toString("latin1"));
     });
-    this.#child.on("message", (message) => this.#hear(parseChildMessage(message)));
     this.#child.on("error", (error) => this.#end("crash", error.message));
     this.#child.once("close", (code, signal) => this.#closed(code, signal));
   }
@@ -138,9 +142,7 @@ export class CaptureProcess {
     };
   }
 
-  #hear(message: ChildMessage | undefined): void {
-    if (message === undefined)
-      return this.#fail("error", "The capture child said something that cannot be understood.");
+  #hear(message: ChildMessage): void {
     if (message.kind === "fault") {
       this.#cause = message.cause;
       this.#events.faulty(message.cause, message.message);

@@ -1,4 +1,4 @@
-import { type ChildProcess, execFile, fork, spawn } from "node:child_process";
+import { type ChildProcess, execFile, spawn } from "node:child_process";
 
 /**
  * The one place of this stage that starts processes: the capture child, ip(8), and what ends a child that gave up root.
@@ -63,14 +63,13 @@ export const ipCommand: LinkCommands = {
 };
 
 /**
- * Forks the capture child. Descriptor 3 carries its records; it may say on descriptor 2 why it ends. The channel for
- * messages also tells it that the agent is gone.
+ * Starts the capture child: messages go to its standard input and come from its standard output, a line each; descriptor 3
+ * carries its records; it may say on descriptor 2 why it ends. The end of its input tells it that the agent is gone.
  */
-export function forkCaptureChild(path: string): ChildProcess {
-  return fork(path, [], {
-    stdio: ["ignore", "ignore", "pipe", "pipe", "ipc"],
+export function startCaptureChild(path: string): ChildProcess {
+  return spawn(process.execPath, [path], {
+    stdio: ["pipe", "pipe", "pipe", "pipe"],
     env: { UV_USE_IO_URING: "0" },
-    execArgv: [],
   });
 }
 

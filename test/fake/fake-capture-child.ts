@@ -1,6 +1,6 @@
 import type { ChildProcess } from "node:child_process";
 import { EventEmitter } from "node:events";
-import { PassThrough } from "node:stream";
+import { PassThrough, type Writable } from "node:stream";
 import type { ChildStarter } from "../../src/capture/capture-process.ts";
 import type { AgentMessage, ChildMessage } from "../../src/capture/child-messages.ts";
 import { recordBytes, writeAlive, writeKnock } from "../../src/capture/knock-record.ts";
@@ -10,9 +10,10 @@ import { KnockBuffer } from "../../src/decode/knock-buffer.ts";
 export class FakeCaptureChild extends EventEmitter {
   readonly pid: number;
   readonly stderr = new PassThrough();
-  readonly stdio = [null, null, this.stderr, new PassThrough(), null] as const;
+  readonly stdout = new PassThrough();
+  readonly stdio = [null, this.stdout, this.stderr, new PassThrough()] as const;
   readonly heard: AgentMessage[] = [];
-  connected = true;
+  running = true;
   exitCode: number | null = null;
   signalCode: string | null = null;
 
@@ -21,11 +22,15 @@ export class FakeCaptureChild extends EventEmitter {
     this.pid = pid;
   }
 
-  /** The agent's side: what the child is told. It finishes at once. */
-  send(message: AgentMessage): boolean {
-    this.heard.push(message);
-    if (message.kind === "finish") this.close(0, null);
-    return true;
+  /** What the child is told, a line a message. It finishes at once. */
+  get stdin(): Pick<Writable, "writable" | "write"> {
+    const write = (line: string) => {
+      const message = JSON.parse(line) as AgentMessage;
+      this.heard.push(message);
+      if (message.kind === "finish") this.close(0, null);
+      return true;
+    };
+    return { writable: this.running, write };
   }
 
   /** The filters that it was opened with. */
@@ -43,7 +48,7 @@ export class FakeCaptureChild extends EventEmitter {
   }
 
   tell(message: unknown): void {
-    this.emit("message", message);
+    this.stdout.emit("data", Buffer.from(`${JSON.stringify(message)}\n`));
   }
 
   /** A sign of life with the version of the newest check heard. */
@@ -73,8 +78,8 @@ export class FakeCaptureChild extends EventEmitter {
 
   /** The process is gone. */
   close(code: number | null, signal: string | null): void {
-    if (!this.connected) return;
-    this.connected = false;
+    if (!this.running) return;
+    this.running = false;
     this.exitCode = code;
     this.signalCode = signal;
     this.emit("close", code, signal);
@@ -85,7 +90,7 @@ export class FakeCaptureChild extends EventEmitter {
 export class FakeChildStarter implements ChildStarter {
   readonly children: FakeCaptureChild[] = [];
 
-  fork(): ChildProcess {
+  start(): ChildProcess {
     const child = new FakeCaptureChild(1000 + this.children.length);
     this.children.push(child);
     return child as unknown as ChildProcess;

@@ -18,6 +18,7 @@ const report = {
   discarded: (reason, count) => say({ event: "discarded", reason, count }),
   restarted: (cause) => say({ event: "restarted", cause }),
   capturing: (interfaces, waitingFor) => say({ event: "capturing", interfaces, waitingFor }),
+  library: (version) => say({ event: "library", version }),
   warned: (message) => say({ event: "warned", message }),
 };
 const receive = (knock) => {

@@ -97,11 +97,11 @@ describe("start and update", () => {
     old?.alive();
     expect(await isSettled(updated)).toBe(false);
     for (const sequenceNumber of [1, 2]) old?.knock(sequenceNumber);
-    expect(old?.connected).toBe(true);
+    expect(old?.running).toBe(true);
     starter.last.knock(2);
     starter.last.ready();
     await updated;
-    expect(old?.connected).toBe(false);
+    expect(old?.running).toBe(false);
     starter.last.knock(3);
     expect(knocks).toEqual([1, 2, 3]);
     expect([report.discards, report.restarts]).toEqual([{ duplicate: 1 }, ["reload"]]);
@@ -139,7 +139,7 @@ describe("links", () => {
   test("without any link left there is no child, and updates do not wait", async () => {
     const { links, starter, report, source } = await running();
     links.use([]);
-    expect(starter.last.connected).toBe(false);
+    expect(starter.last.running).toBe(false);
     expect(report.states.at(-1)?.interfaces).toEqual([]);
     await source.update(watchOf(["1/tcp"]));
   });
@@ -150,11 +150,11 @@ describe("links", () => {
     const source = new LiveSource({ interfaces: [], clock, report, links, starter });
     void source.start(watchOf(["7000/tcp"]), () => {});
     for (let second = 0; second < 60; second++) {
-      if (starter.last.heard.length > 0 && starter.last.connected)
+      if (starter.last.heard.length > 0 && starter.last.running)
         starter.last.ready({ opened: ["eth0"], failed: ["Cannot capture on odd0: odd."] });
-      for (const child of starter.children) if (child.connected) child.alive();
+      for (const child of starter.children) if (child.running) child.alive();
       clock.advance(1000);
-      for (const child of starter.children) if (child.connected) child.alive();
+      for (const child of starter.children) if (child.running) child.alive();
     }
     expect(report.warnings.filter((text) => text.includes("odd0"))).toHaveLength(1);
     expect(starter.children.length).toBeLessThan(20);
@@ -189,9 +189,9 @@ describe("a child that fails", () => {
   test("because it is silent is ended after 1.5 s and replaced", async () => {
     const { starter, clock, report } = await running();
     clock.advance(1499);
-    expect(starter.last.connected).toBe(true);
+    expect(starter.last.running).toBe(true);
     clock.advance(1);
-    expect(starter.last.connected).toBe(false);
+    expect(starter.last.running).toBe(false);
     clock.advance(100);
     expect([starter.children.length, report.restarts]).toEqual([2, ["hung"]]);
   });
@@ -212,7 +212,7 @@ describe("a child that fails", () => {
     old?.tell({ kind: "fault", cause: "link", message: "The link went down." });
     old?.knock(1);
     starter.last.ready();
-    expect([knocks, old?.connected, report.restarts]).toEqual([[1], false, ["link"]]);
+    expect([knocks, old?.running, report.restarts]).toEqual([[1], false, ["link"]]);
     expect(report.warnings).toEqual(["The link went down."]);
   });
 
@@ -222,7 +222,7 @@ describe("a child that fails", () => {
     starter.last.tell({ kind: "fault", cause: "error", message: "Cannot capture on eth0: not permitted." });
     await started;
     for (let ms = 0; ms < 10_000; ms += 100) {
-      if (starter.last.connected) starter.last.close(1, null);
+      if (starter.last.running) starter.last.close(1, null);
       clock.advance(100);
     }
     expect(starter.children.length).toBeLessThan(10);
@@ -254,7 +254,7 @@ describe("close", () => {
     await source.close();
     await source.close();
     clock.advance(60_000);
-    expect([starter.children.length, starter.last.connected]).toEqual([1, false]);
+    expect([starter.children.length, starter.last.running]).toEqual([1, false]);
     expect(clock.pendingTimers).toBe(0);
   });
 });
