@@ -39,8 +39,9 @@ export class InstanceLock {
     return join(this.stateDir, `agent-${inode}.lock`);
   }
 
+  /** Who holds it, for people: on a full disk it stays unsaid, for that must not keep the ports open. */
   private async sign(path: string): Promise<void> {
-    await writeFile(path, `agent with pid ${process.pid}\n`);
+    await writeFile(path, `agent with pid ${process.pid}\n`).catch(() => undefined);
   }
 
   private hold(path: string, how: readonly string[]): Promise<boolean> {

@@ -1,4 +1,4 @@
-import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, writeFileSync } from "node:fs";
+import { closeSync, fsyncSync, mkdirSync, openSync, renameSync, rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { GateSpec } from "./ruleset.ts";
 import { renderRuleset } from "./table-plan.ts";
@@ -17,19 +17,21 @@ export class BootFile {
 
   /**
    * Writes the table where it differs from what was last written: a new file, synced, then renamed over the old one, mode
-   * 0600. A failure is told and does no harm to the running gate.
+   * 0600. Returns why that was not possible: the file from before is still there, and the running gate is unharmed.
    */
-  write(spec: GateSpec, warned: (message: string) => void): void {
+  write(spec: GateSpec): string | undefined {
     const text = `# Written by knockgate. Loaded at boot with: nft -f ${bootFileName}\n${renderRuleset(spec)}`;
-    if (text === this.#written) return;
+    if (text === this.#written) return undefined;
+    const path = join(this.#directory, bootFileName);
     try {
       mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
-      const path = join(this.#directory, bootFileName);
       writeSynced(`${path}.new`, text);
       renameSync(`${path}.new`, path);
       this.#written = text;
+      return undefined;
     } catch (error) {
-      warned(`the table could not be kept for the next boot: ${(error as Error).message}`);
+      rmSync(`${path}.new`, { force: true });
+      return `the table could not be kept for the next boot: ${(error as Error).message}`;
     }
   }
 }

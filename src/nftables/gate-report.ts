@@ -8,6 +8,8 @@ export interface GateReport {
   synced(): void;
   /** The table is as wanted (or not, and why); the health endpoint shows it. */
   intact(reason: string | undefined): void;
+  /** The table is kept as text for the next boot (undefined), or not, and why. */
+  kept(reason: string | undefined): void;
   /** One sentence for the log: degraded, but going on. */
   warned(message: string): void;
 }

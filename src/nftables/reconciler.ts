@@ -126,7 +126,10 @@ export class Reconciler {
     this.#comparedAtMicros = this.#parts.clock.nowMicros();
     this.#acceptMissing(listing);
     const differences = driftOf(listing, wanted.ruleset, this.#baseline);
-    if (differences.length === 0 && this.#intact) return this.#parts.report.synced();
+    if (differences.length === 0 && this.#intact) {
+      this.#parts.report.synced();
+      return this.#keep(wanted.spec);
+    }
     if (differences.length > 0 && this.#baseline !== undefined) {
       this.#parts.report.drift(differences);
       this.#parts.report.intact(`the table is being put back: ${differences.join(", ")}`);
@@ -174,7 +177,12 @@ export class Reconciler {
     this.#intact = true;
     report.synced();
     report.intact(undefined);
-    this.#bootFile?.write(wanted.spec, (message) => report.warned(message));
+    this.#keep(wanted.spec);
+  }
+
+  /** For the next boot; tried again with every comparison, for a disk that was full may have room again. */
+  #keep(spec: GateSpec): void {
+    if (this.#bootFile !== undefined) this.#parts.report.kept(this.#bootFile.write(spec));
   }
 
   async #applyLoad(ruleset: Ruleset, listing: TableListing | undefined, live: readonly NftElement[]): Promise<void> {

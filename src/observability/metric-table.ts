@@ -149,6 +149,12 @@ export const metricTable = {
     help: "When the table was last found as wanted or made so, since the epoch; 0: never.",
     labels: {},
   },
+  bootTableKept: {
+    type: "gauge",
+    name: "knockgate_boot_table_kept",
+    help: "Whether the table in force is kept in --state-dir for the next boot (1) or could not be written there (0).",
+    labels: {},
+  },
   configReloadSuccessful: {
     type: "gauge",
     name: "knockgate_config_last_reload_successful",

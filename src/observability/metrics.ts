@@ -164,6 +164,10 @@ export class Metrics {
     this.series.counter.nftablesDrift.inc(differences);
   }
 
+  bootTableKept(isKept: boolean): void {
+    this.series.gauge.bootTableKept.set(isKept ? 1 : 0);
+  }
+
   synced(wallSeconds: number): void {
     this.series.gauge.nftablesLastSync.set(wallSeconds);
   }

@@ -43,6 +43,7 @@ export class Observability {
   private readonly hub: WatchHub;
   private readonly observedCapture: ObservedCapture;
   private readonly observedConfig: ObservedConfig;
+  private readonly observedGate: ObservedGate;
   private readonly observedSequence: ObservedSequence;
   private build: BuildInfo;
   private wasReady = false;
@@ -66,7 +67,7 @@ export class Observability {
     this.config = this.observedConfig = new ObservedConfig(sinks);
     this.sequence = this.observedSequence = new ObservedSequence(this.metrics, this.hub);
     this.grants = new ObservedGrants(sinks);
-    this.gate = new ObservedGate(sinks);
+    this.gate = this.observedGate = new ObservedGate(sinks);
   }
 
   /** Writes one line of the log. */
@@ -126,6 +127,7 @@ export class Observability {
       stages,
       capture: this.observedCapture.status,
       policies: { accepted: this.policyNames, ...this.observedConfig.status },
+      bootTable: this.observedGate.status,
       trackedSources: { now: this.engine.trackedSources, limit: this.engine.trackedSourcesLimit },
       logLinesDropped: this.logger.droppedLines,
     };

@@ -148,12 +148,32 @@ export class ObservedGrants implements GrantReport {
   }
 }
 
+/** Whether the table in force is kept for the next boot, for `/statusz`. */
+export interface BootTableStatus {
+  readonly kept: boolean;
+  /** Why not; undefined when it is. */
+  readonly reason: string | undefined;
+}
+
 /** The nftables stage's report. */
 export class ObservedGate implements GateReport {
   private readonly sinks: ReportSinks;
 
+  private current: BootTableStatus = { kept: false, reason: "nothing was loaded yet" };
+
   constructor(sinks: ReportSinks) {
     this.sinks = sinks;
+  }
+
+  get status(): BootTableStatus {
+    return this.current;
+  }
+
+  kept(reason: string | undefined): void {
+    const isNews = this.current.reason !== reason;
+    this.current = { kept: reason === undefined, reason };
+    this.sinks.metrics.bootTableKept(this.current.kept);
+    if (isNews && reason !== undefined) this.warned(reason);
   }
 
   transaction(result: "ok" | "failed", seconds: number): void {

@@ -1,6 +1,6 @@
 import type { Stage, StageHealth } from "./health.ts";
 import type { BuildInfo } from "./metrics.ts";
-import type { CaptureStatus, ConfigStatus } from "./reports.ts";
+import type { BootTableStatus, CaptureStatus, ConfigStatus } from "./reports.ts";
 
 /** The part of the status that only the agent knows. */
 export interface StatusOfAgent {
@@ -18,6 +18,7 @@ export interface AgentStatus extends BuildInfo, StatusOfAgent {
   readonly stages: Readonly<Record<Stage, StageHealth>>;
   readonly capture: CaptureStatus;
   readonly policies: ConfigStatus & { readonly accepted: readonly string[] };
+  readonly bootTable: BootTableStatus;
   readonly trackedSources: { readonly now: number; readonly limit: number };
   readonly logLinesDropped: number;
 }

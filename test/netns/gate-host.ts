@@ -103,6 +103,7 @@ export class GateHost {
       intact: (reason) => {
         this.intact = reason;
       },
+      kept: (reason) => reason !== undefined && this.drifts.push(reason),
       warned: (message) => this.drifts.push(message),
     };
   }

@@ -24,6 +24,10 @@ export class GateDiary implements GateReport {
     this.reason = reason;
   }
 
+  kept(reason: string | undefined): void {
+    if (reason !== undefined) this.warnings.push(reason);
+  }
+
   warned(message: string): void {
     this.warnings.push(message);
   }
