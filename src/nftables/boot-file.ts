@@ -22,15 +22,14 @@ export class BootFile {
   write(spec: GateSpec): string | undefined {
     const text = `# Written by knockgate. Loaded at boot with: nft -f ${bootFileName}\n${renderRuleset(spec)}`;
     if (text === this.#written) return undefined;
-    const path = join(this.#directory, bootFileName);
     try {
       mkdirSync(this.#directory, { recursive: true, mode: 0o700 });
+      const path = join(this.#directory, bootFileName);
       writeSynced(`${path}.new`, text);
       renameSync(`${path}.new`, path);
       this.#written = text;
       return undefined;
     } catch (error) {
-      rmSync(`${path}.new`, { force: true });
       return `the table could not be kept for the next boot: ${(error as Error).message}`;
     }
   }
@@ -41,6 +40,9 @@ function writeSynced(path: string, text: string): void {
   try {
     writeFileSync(file, text);
     fsyncSync(file);
+  } catch (error) {
+    rmSync(path); // half a table is of no use, and takes room where there is none
+    throw error;
   } finally {
     closeSync(file);
   }
