@@ -1,8 +1,8 @@
 /**
  * The stage rules of src: packets flow from left to right, and a stage imports only the stage to its left and `policy`.
- * `control` is the unix socket: it offers what its callers hand in, so it sees only `policy`. `clock.ts` is for all.
+ * `control` is the unix socket: it offers what its callers hand in, so it sees only `policy`. `clock.ts` and `state-file.ts` are for all.
  */
-const shared = ["^src/policy/", "^src/clock\\.ts$"];
+const shared = ["^src/policy/", "^src/(clock|state-file)\\.ts$"];
 
 /** What each stage may import of src, besides itself and what is shared. */
 const stages = {
@@ -32,7 +32,7 @@ const stageRules = Object.entries(stages).map(([stage, left]) => ({
 
 const doors = [
   { name: "pcap", from: "^src/capture/" },
-  { name: "koffi", from: "^src/nftables/(libnftables|generation)\\.ts$" },
+  { name: "koffi", from: "^src/(nftables/(libnftables|generation)|socket-owner)\\.ts$" },
   { name: "fastify", from: "^src/(observability|control)/" },
   { name: "prom-client", from: "^src/observability/" },
   { name: "pino(-pretty)?", from: "^src/observability/" },

@@ -1,5 +1,5 @@
 import type { Clock } from "./clock.ts";
-import type { ControlTarget, GrantRow } from "./control/control-api.ts";
+import type { ConfirmAnswer, ControlTarget, GrantRow } from "./control/control-api.ts";
 import type { Granter } from "./grant/granter.ts";
 import type { Observability } from "./observability/observability.ts";
 import { type Address, formatAddress } from "./policy/address.ts";
@@ -7,11 +7,13 @@ import { formatPort } from "./policy/port.ts";
 
 /** What the socket offers, carried out by the agent's stages. */
 export class AgentControl implements ControlTarget {
+  readonly confirm: () => Promise<ConfirmAnswer>;
   private readonly granter: Granter;
   private readonly observability: Observability;
   private readonly clock: Clock;
 
-  constructor(granter: Granter, observability: Observability, clock: Clock) {
+  constructor(granter: Granter, observability: Observability, clock: Clock, confirm: () => Promise<ConfirmAnswer>) {
+    this.confirm = confirm;
     this.granter = granter;
     this.observability = observability;
     this.clock = clock;

@@ -5,8 +5,11 @@ import { watchFor } from "./capture-watch.ts";
 import { systemClock } from "./clock.ts";
 import { ConfigKeeper } from "./config-source/config-keeper.ts";
 import { FileSource } from "./config-source/file-source.ts";
+import { Confirmation, type ConfirmationState, type Mode } from "./confirmation.ts";
+import { ConfirmationFile } from "./confirmation-file.ts";
 import { ControlServer } from "./control/control-server.ts";
 import { addGuards, type Guarding, gateSpecFor, noGuards, standingGuards } from "./gate-spec.ts";
+import type { GrantEvent } from "./grant/grant-report.ts";
 import { Granter } from "./grant/granter.ts";
 import { SocketCutter } from "./nftables/connection-cutter.ts";
 import type { Nft } from "./nftables/nft.ts";
@@ -14,6 +17,7 @@ import { mayPass } from "./nftables/nft-error.ts";
 import { Reconciler } from "./nftables/reconciler.ts";
 import type { Observability } from "./observability/observability.ts";
 import { type AgentOptions, defaultDropProblem } from "./options.ts";
+import { contains } from "./policy/address.ts";
 import type { Compilation } from "./policy/compile.ts";
 import { KnockTracker } from "./sequence/knock-tracker.ts";
 
@@ -29,6 +33,7 @@ export class AgentStages {
   private readonly reconciler: Reconciler;
   private readonly keeper: ConfigKeeper;
   private readonly control: ControlServer;
+  private readonly confirmation: Confirmation;
   private guarding: Guarding | undefined;
   /** What the table guarded before this agent; undefined before the first configuration. */
   private standing: Guarding | undefined;
@@ -40,6 +45,7 @@ export class AgentStages {
     this.observability = observability;
     this.nft = nft;
     this.links = links;
+    this.confirmation = this.createConfirmation();
     this.reconciler = this.createReconciler();
     this.granter = this.createGranter();
     this.tracker = new KnockTracker({
@@ -55,7 +61,9 @@ export class AgentStages {
       links,
     });
     this.keeper = this.createKeeper();
-    this.control = new ControlServer(options.socket, new AgentControl(this.granter, observability, systemClock));
+    const confirm = () => this.confirm();
+    const target = new AgentControl(this.granter, observability, systemClock, confirm);
+    this.control = new ControlServer(options.socket, target);
   }
 
   /** The control socket first: it tells whether the path is free before anything is changed. */
@@ -71,15 +79,18 @@ export class AgentStages {
     await this.keeper.reread();
   }
 
+  /** How the gate is loaded, and whether that is confirmed. */
+  get enforcement(): { readonly mode: Mode; readonly confirmation: ConfirmationState } {
+    return { mode: this.confirmation.mode, confirmation: this.confirmation.state };
+  }
+
   /** Addresses of Kubernetes services may have come or gone. */
   linksChanged(): void {
-    if (this.guarding === undefined) return;
-    this.reconciler
-      .use(this.gateSpec(this.guarding))
-      .catch((error: unknown) => this.observability.gate.warned(String(error)));
+    this.loadAgain().catch((error: unknown) => this.observability.gate.warned(String(error)));
   }
 
   async drain(): Promise<void> {
+    this.confirmation.close();
     await this.keeper.close();
     await this.capture.close();
     await this.granter.close();
@@ -92,9 +103,10 @@ export class AgentStages {
     const guarding = await this.withStandingGuards(compilation, isWhole && compilation.rejected === 0);
     const lockout = defaultDropProblem(this.options, guarding.guarded.length > 0);
     if (lockout !== undefined) throw new Error(lockout);
+    this.confirmation.enforce({ ...this.options, ...guarding });
     const spec = this.gateSpec(guarding);
+    this.guarding = guarding; // whoever loads again from now on must not put back what was guarded before
     await (this.begun ? this.reconciler.use(spec) : this.reconciler.start(spec));
-    this.guarding = guarding;
     const { policies } = compilation;
     this.observability.usePolicies(policies);
     this.granter.usePolicies(policies);
@@ -124,7 +136,38 @@ export class AgentStages {
   }
 
   private gateSpec(guarding: Guarding) {
-    return gateSpecFor(this.options, guarding, this.links.state?.exemptAddresses ?? []);
+    return gateSpecFor(this.options, guarding, this.links.state?.exemptAddresses ?? [], this.confirmation.mode);
+  }
+
+  /** The table again, for the same ports, as the links and the confirmation are now. */
+  private async loadAgain(): Promise<void> {
+    if (this.guarding !== undefined) await this.reconciler.use(this.gateSpec(this.guarding));
+  }
+
+  /** The operator says that he gets in. */
+  private async confirm() {
+    const before = this.confirmation.state;
+    if (this.confirmation.confirm()) await this.loadAgain();
+    return { before };
+  }
+
+  /** A stranger's right knock shows that the door can be opened. */
+  private granted({ kind, source, detail }: GrantEvent): void {
+    const opened = (kind === "added" || kind === "renewed") && detail === "knock";
+    if (!opened || this.options.trusts.some((range) => contains(range, source))) return;
+    if (this.confirmation.confirm()) this.linksChanged();
+  }
+
+  private createConfirmation(): Confirmation {
+    const { mode, confirmWithin, stateDir } = this.options;
+    return new Confirmation({
+      mode,
+      withinMicros: confirmWithin,
+      clock: systemClock,
+      file: new ConfirmationFile(stateDir),
+      report: this.observability.confirmation,
+      lapsed: () => this.linksChanged(),
+    });
   }
 
   private createReconciler(): Reconciler {
@@ -144,7 +187,13 @@ export class AgentStages {
       gate: this.reconciler.gate,
       connections: new SocketCutter((message) => gate.warned(message)),
       clock: systemClock,
-      report: grants,
+      report: {
+        grant: (event) => {
+          grants.grant(event);
+          this.granted(event);
+        },
+        active: (policy, count) => grants.active(policy, count),
+      },
       neverGrants: this.options.neverGrants,
       maxGrants: this.options.maxGrants,
     });

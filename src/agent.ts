@@ -36,7 +36,10 @@ export class Agent {
     const build = { version, revision, nodeVersion: process.version, libpcapVersion: "unknown", nftVersion: "unknown" };
     const { logLevel, logFormat } = options;
     this.observability = new Observability({ clock: systemClock, build, logLevel, logFormat, stdout });
-    this.lock = new InstanceLock(options.stateDir);
+    this.lock = new InstanceLock({
+      clock: systemClock,
+      warned: (message) => this.observability.log("agent-warned", message),
+    });
     const warned = (message: string) => this.observability.capture.warned(message);
     this.links = new LinkWatch({ clock: systemClock, warned });
     this.http = createHttpServer({
@@ -53,9 +56,8 @@ export class Agent {
   async start(ending: AbortSignal): Promise<void> {
     const { options, observability } = this;
     observability.log("agent-starting", "Knockgate begins.", { mode: options.mode });
-    await listen(this.http, options.listen);
     this.started.push(() => this.http.close());
-    if (!(await this.becomeOnlyAgent(ending))) return;
+    const isTaken = await this.listenUnlessTaken();
     const nft = await openNftPatiently({
       clock: systemClock,
       ending,
@@ -67,6 +69,9 @@ export class Agent {
     observability.knownBuild({ nftVersion: await nftVersion() });
     await this.links.start(() => this.stages?.linksChanged());
     this.started.push(() => this.links.close());
+    // Nothing is written so far: an agent that waits is as far as it can be when the other one ends.
+    if (!(await this.becomeOnlyAgent(ending))) return;
+    if (isTaken) await listen(this.http, options.listen);
     this.stages = new AgentStages(options, observability, nft, this.links);
     this.started.push(() => this.stages?.drain());
     await this.stages.start();
@@ -89,9 +94,25 @@ export class Agent {
     ]);
   }
 
+  /** Whether somebody has the HTTP port. Where that is another agent it is free when that one has ended. */
+  private async listenUnlessTaken(): Promise<boolean> {
+    try {
+      await listen(this.http, this.options.listen);
+      return false;
+    } catch (error) {
+      if (((error as Error).cause as NodeJS.ErrnoException | undefined)?.code !== "EADDRINUSE") throw error;
+      return true;
+    }
+  }
+
   private async becomeOnlyAgent(ending: AbortSignal): Promise<boolean> {
     const taken = this.lock.acquire((holder) => {
-      this.observability.setStage("nftables", `waiting for the ${holder} to end`);
+      const { observability } = this;
+      if (!observability.setStage("nftables", `waiting for the ${holder} to end`)) return;
+      observability.log(
+        "agent-waiting",
+        `Another agent guards this network namespace: waiting for the ${holder} to end.`,
+      );
     });
     const ended = new Promise<false>((resolve) => {
       if (ending.aborted) resolve(false);
@@ -102,6 +123,7 @@ export class Agent {
 
   private statusOfAgent() {
     const grants = this.stages?.granter.liveGrants().length ?? 0;
-    return { mode: this.options.mode, grants, nftables: this.stages?.nft.means ?? "not opened yet" };
+    const { mode, confirmation } = this.stages?.enforcement ?? { mode: this.options.mode, confirmation: "not-asked" };
+    return { mode, confirmation, grants, nftables: this.stages?.nft.means ?? "not opened yet" };
   }
 }

@@ -8,10 +8,18 @@ import { type Port, portKey } from "./policy/port.ts";
 /** The ports that are guarded, and those of them whose connections end with the grant. */
 export type Guarding = Pick<Compilation, "guarded" | "cutting">;
 
-/** What the table must say, from the options, the policies in force and the addresses that are never gated. Pure. */
-export function gateSpecFor(options: AgentOptions, guarding: Guarding, exempt: readonly Address[]): GateSpec {
+/**
+ * What the table must say, from the options, the policies in force and the addresses that are never gated. The mode is that
+ * of the options, unless a confirmation has lapsed. Pure.
+ */
+export function gateSpecFor(
+  options: AgentOptions,
+  guarding: Guarding,
+  exempt: readonly Address[],
+  mode: GateSpec["mode"] = options.mode,
+): GateSpec {
   return {
-    mode: options.mode,
+    mode,
     guarded: guarding.guarded,
     cutting: guarding.cutting,
     trusted: options.trusts,

@@ -12,6 +12,7 @@ const commands: CommandLoaders = {
   replay: async () => (await import("./cli/replay.ts")).replayCommand,
   grants: async () => (await import("./cli/grants.ts")).grantsCommand,
   revoke: async () => (await import("./cli/revoke.ts")).revokeCommand,
+  confirm: async () => (await import("./cli/confirm.ts")).confirmCommand,
   cleanup: async () => (await import("./cli/cleanup.ts")).cleanupCommand,
 };
 

@@ -2,6 +2,7 @@ import {
   choiceValue,
   cidrValue,
   countValue,
+  durationValue,
   hostPortValue,
   interfaceValue,
   pathValue,
@@ -73,6 +74,12 @@ export const optionTable = {
     "Whether to close ports, or only to count what would be dropped.",
     ruleset,
   ),
+  confirmWithin: one(
+    "confirm-within",
+    durationValue,
+    "0s",
+    "Fall back to observe unless a right knock from outside --trust, or `knockgate confirm`, comes in this time; 0s: enforce at once.",
+  ),
   guards: many("guard", portsValue, "Guard this port whether a policy opens it or not.", ruleset),
   guardAddresses: many(
     "guard-address",
@@ -124,12 +131,17 @@ export const optionTable = {
     ruleset,
   ),
   listen: one("listen", hostPortValue, "127.0.0.1:9780", "Where health, metrics and status are served, read-only."),
-  socket: one("socket", socketValue, "/run/knockgate/agent.sock", "The unix socket for grants, revoke and watch."),
+  socket: one(
+    "socket",
+    socketValue,
+    "/run/knockgate/agent.sock",
+    "The unix socket for grants, revoke, confirm and watch.",
+  ),
   stateDir: one(
     "state-dir",
     pathValue,
     "/var/lib/knockgate",
-    "Where the table as text, the last good policies and the lock are kept.",
+    "Where the table as text for the next boot and the confirmation are kept.",
   ),
   logLevel: one(
     "log-level",

@@ -1,4 +1,5 @@
 import { type Cidr, familyOfCidr, parseCidr } from "./policy/address.ts";
+import { parseDuration } from "./policy/duration.ts";
 import { expandRange, type Port, parsePortRange } from "./policy/port.ts";
 
 /** How the text of one option becomes a value. */
@@ -80,6 +81,16 @@ export const hostPortValue: ValueKind<HostPort> = {
     return host === undefined || Number(match?.[3]) > 65535 ? undefined : { host, port: Number(match?.[3]) };
   },
   expected: "a host and a port: write 127.0.0.1:9780 or [::1]:9780",
+};
+
+/** A length of time in microseconds; no longer than a timer can be set for (24 days). */
+export const durationValue: ValueKind<number> = {
+  metavar: "D",
+  read: (text) => {
+    const micros = parseDuration(text);
+    return micros === undefined || micros > 24 * 24 * 3600e6 ? undefined : micros;
+  },
+  expected: "a duration: write 90s, 10m or 1h, no longer than 576h",
 };
 
 /** A whole number within bounds. */

@@ -14,6 +14,7 @@ export function addClientCommands(program: Command, wiring: Wiring): void {
   addReplay(program, wiring);
   addGrants(program, wiring);
   addRevoke(program, wiring);
+  addConfirm(program, wiring);
 }
 
 interface KnockFlags {
@@ -153,6 +154,18 @@ function addRevoke(program: Command, wiring: Wiring): void {
     const { sequence } = revoke.opts<{ sequence?: string }>();
     const start = await wiring.commands.revoke();
     wiring.finish(await start({ source, sequence, socket }, wiring.io));
+  });
+}
+
+function addConfirm(program: Command, wiring: Wiring): void {
+  const confirm = program
+    .command("confirm")
+    .description("Keeps enforcing, or enforces again: you get in although ports are closed (see --confirm-within).");
+  addOptions(confirm, ["socket"]);
+  confirm.addHelpText("after", example("knockgate confirm"));
+  confirm.action(async () => {
+    const start = await wiring.commands.confirm();
+    wiring.finish(await start(readSocket(confirm, wiring), wiring.io));
   });
 }
 

@@ -65,6 +65,11 @@ export interface RevokeArguments {
   readonly socket: string;
 }
 
+/** What `knockgate confirm` was asked. */
+export interface ConfirmArguments {
+  readonly socket: string;
+}
+
 /** What `knockgate cleanup` was asked. */
 export interface CleanupArguments {
   readonly stateDir: string;

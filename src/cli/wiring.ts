@@ -3,6 +3,7 @@ import type {
   CheckArguments,
   CleanupArguments,
   CommandIo,
+  ConfirmArguments,
   GrantsArguments,
   ReplayArguments,
   RevokeArguments,
@@ -23,6 +24,7 @@ export interface CommandLoaders {
   replay(): Promise<CommandOf<ReplayArguments>>;
   grants(): Promise<CommandOf<GrantsArguments>>;
   revoke(): Promise<CommandOf<RevokeArguments>>;
+  confirm(): Promise<CommandOf<ConfirmArguments>>;
   cleanup(): Promise<CommandOf<CleanupArguments>>;
 }
 

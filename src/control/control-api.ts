@@ -17,11 +17,18 @@ export interface RevokeRequest {
   readonly sequence?: string;
 }
 
+/** What `POST /confirm` answers: what was, before it was confirmed. */
+export interface ConfirmAnswer {
+  readonly before: "not-asked" | "asked" | "confirmed" | "lapsed";
+}
+
 /** What the agent does for whoever may open its socket. */
 export interface ControlTarget {
   grants(): readonly GrantRow[];
   /** Resolves to the number of ports concerned. */
   revoke(source: Address, sequence: string | undefined): Promise<number>;
+  /** Keeps enforcing (`--confirm-within`). Resolves when the kernel enforces; rejects with a sentence when it does not. */
+  confirm(): Promise<ConfirmAnswer>;
   /** Calls `show` with one object for each later event, until the returned function is called; undefined: too many watch. */
   watch(source: Address | undefined, show: (event: object) => void): (() => void) | undefined;
 }

@@ -1,7 +1,7 @@
 import type { IncomingMessage } from "node:http";
 import { request } from "node:http";
 import { createInterface } from "node:readline";
-import type { GrantRow, RevokeRequest } from "./control-api.ts";
+import type { ConfirmAnswer, GrantRow, RevokeRequest } from "./control-api.ts";
 
 /** Why the agent could not be asked. `no-agent`: nothing listens; `denied`: not root; `refused`: it said no. */
 export class ControlError extends Error {
@@ -30,6 +30,11 @@ export class ControlClient {
   /** Closes what a source has open; resolves to the number of ports concerned. */
   async revoke(body: RevokeRequest): Promise<number> {
     return ((await this.json("POST", "/revoke", body)) as { closed: number }).closed;
+  }
+
+  /** Keeps enforcing; resolves to what was before. */
+  async confirm(): Promise<ConfirmAnswer> {
+    return (await this.json("POST", "/confirm")) as ConfirmAnswer;
   }
 
   /** Events as they happen, until the signal is aborted or the agent ends. */

@@ -25,6 +25,7 @@ export class ControlServer {
       if (source === undefined) return reply.code(400).send({ message: "source is not an IP address" });
       return { closed: await target.revoke(source, request.body.sequence) };
     });
+    this.server.post("/confirm", () => target.confirm());
     this.server.get<{ Querystring: { source?: string } }>("/watch", (request, reply) =>
       this.watch(target, request.query.source, reply),
     );

@@ -15,9 +15,23 @@ export const logEvents = {
   "agent-starting": { level: "info", help: "The agent begins; version, mode." },
   "agent-ready": { level: "info", help: "Every stage works." },
   "agent-not-ready": { level: "warn", help: "A stage does not work; the message names each and why." },
+  "agent-waiting": {
+    level: "warn",
+    help: "Another agent guards this network namespace; this one takes over when it ends.",
+  },
+  "agent-warned": { level: "warn", help: "The agent goes on with less than it should have; the message says what." },
   "agent-stopping": { level: "info", help: "The agent was told to end." },
   "agent-stopped": { level: "info", help: "The agent has ended; the table stays and grants run out by themselves." },
   "agent-failed": { level: "error", help: "The agent cannot go on; the message says why." },
+  "confirmation-asked": {
+    level: "warn",
+    help: "Ports are closed for a trial: without a right knock or `knockgate confirm` in time the agent falls back to observe.",
+  },
+  "confirmation-given": { level: "info", help: "Somebody gets in: ports stay closed, or are closed again." },
+  "confirmation-lapsed": {
+    level: "error",
+    help: "Nobody has confirmed in time: the agent only observes, and every port is as open as the other firewall leaves it.",
+  },
   "capture-started": { level: "info", help: "These interfaces are tapped now." },
   "capture-stopped": { level: "warn", help: "No interface is tapped." },
   "capture-waiting": { level: "warn", help: "An interface that was asked for is not there." },

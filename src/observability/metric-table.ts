@@ -21,6 +21,9 @@ export interface MetricSpec {
 export const grantResults = ["added", "renewed", "refused", "failed"] as const;
 export type GrantResult = (typeof grantResults)[number];
 
+/** What the gate does with a stranger's packet. */
+export const modes = ["enforce", "observe"] as const;
+
 /** How many policies, and how many interfaces, have series of their own; the others share the label value `other`. */
 export const labelCaps = { policies: 1000, interfaces: 64 } as const;
 
@@ -50,6 +53,12 @@ export const metricTable = {
     name: "knockgate_stage_ready",
     help: "Whether a stage does its work (1) or makes /readyz fail (0).",
     labels: { stage: stages },
+  },
+  mode: {
+    type: "gauge",
+    name: "knockgate_mode",
+    help: "Which mode the gate is in (1): enforce closes ports, observe only counts. An agent that nobody confirmed falls back to observe.",
+    labels: { mode: modes },
   },
   captureUp: {
     type: "gauge",

@@ -7,7 +7,7 @@ import { type OutcomeKind, outcomes } from "../sequence/outcome.ts";
 import { type Health, stages } from "./health.ts";
 import { LabelSet, otherLabel } from "./label-set.ts";
 import { createSeries, type MetricSeries } from "./metric-series.ts";
-import { type GrantResult, grantResults, labelCaps } from "./metric-table.ts";
+import { type GrantResult, grantResults, labelCaps, modes } from "./metric-table.ts";
 
 /** What is running, for `build_info`. What is not known is `unknown`. */
 export interface BuildInfo {
@@ -181,6 +181,10 @@ export class Metrics {
 
   configRefused(): void {
     this.series.gauge.configReloadSuccessful.set(0);
+  }
+
+  mode(current: (typeof modes)[number]): void {
+    for (const mode of modes) this.series.gauge.mode.set({ mode }, mode === current ? 1 : 0);
   }
 
   private fillAtScrape(): void {

@@ -2,6 +2,7 @@ import type { Writable } from "node:stream";
 import type { CaptureReport } from "../capture/packet-source.ts";
 import type { Clock } from "../clock.ts";
 import type { ConfigReport } from "../config-source/config-report.ts";
+import type { ConfirmationReport } from "../confirmation.ts";
 import type { GrantReport } from "../grant/grant-report.ts";
 import type { GateReport } from "../nftables/gate-report.ts";
 import type { Policy } from "../policy/policy.ts";
@@ -11,6 +12,7 @@ import { Health, type Readiness, type Stage } from "./health.ts";
 import type { EventLevel, LogEventName } from "./log-events.ts";
 import { type LogFields, type LogFormat, Logger } from "./logger.ts";
 import { type BuildInfo, Metrics } from "./metrics.ts";
+import { ObservedConfirmation } from "./observed-confirmation.ts";
 import { ObservedSequence } from "./observed-sequence.ts";
 import { ObservedCapture, ObservedConfig, ObservedGate, ObservedGrants, type ReportSinks } from "./reports.ts";
 import type { AgentStatus, StatusOfAgent } from "./status.ts";
@@ -35,6 +37,7 @@ export class Observability {
   readonly grants: GrantReport;
   readonly gate: GateReport;
   readonly config: ConfigReport;
+  readonly confirmation: ConfirmationReport;
   readonly metrics: Metrics;
   private readonly clock: Clock;
   private readonly startedMicros: number;
@@ -68,6 +71,7 @@ export class Observability {
     this.sequence = this.observedSequence = new ObservedSequence(this.metrics, this.hub);
     this.grants = new ObservedGrants(sinks);
     this.gate = this.observedGate = new ObservedGate(sinks);
+    this.confirmation = new ObservedConfirmation(sinks);
   }
 
   /** Writes one line of the log. */

@@ -1,10 +1,14 @@
+import type { ConfirmationState, Mode } from "../confirmation.ts";
 import type { Stage, StageHealth } from "./health.ts";
 import type { BuildInfo } from "./metrics.ts";
 import type { BootTableStatus, CaptureStatus, ConfigStatus } from "./reports.ts";
 
 /** The part of the status that only the agent knows. */
 export interface StatusOfAgent {
-  readonly mode: "enforce" | "observe";
+  /** How the gate is loaded: `observe` too where a confirmation has lapsed. */
+  readonly mode: Mode;
+  /** Whether somebody has shown that nobody is locked out (`--confirm-within`). */
+  readonly confirmation: ConfirmationState;
   /** Open doors now, one a source and port. */
   readonly grants: number;
   /** How nftables is reached: `libnftables`, `nft-command`. */

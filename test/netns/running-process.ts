@@ -68,6 +68,11 @@ export class RunningProcess {
     this.child.stdin?.write(text);
   }
 
+  /** Ends its standard input. */
+  endInput(): void {
+    this.child.stdin?.end();
+  }
+
   /** The first line that matches, also one that has come already. Rejects when the program ends first. */
   waitForLine(pattern: RegExp | string, wait: LineWait = {}): Promise<string> {
     let at = wait.from ?? 0;

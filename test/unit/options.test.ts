@@ -22,6 +22,7 @@ describe("options", () => {
     expect(read(config)).toEqual({
       configs: ["/etc/knockgate"],
       interfaces: [],
+      confirmWithin: 0,
       mode: "enforce",
       guards: [],
       guardAddresses: [],

@@ -4,7 +4,18 @@ import type { CommandLoaders } from "../../../src/cli/wiring.ts";
 import { parseAddress } from "../../../src/policy/address.ts";
 import { MemoryIo } from "../../fake/memory-io.ts";
 
-const names = ["agent", "knock", "watch", "check", "ruleset", "replay", "grants", "revoke", "cleanup"] as const;
+const names = [
+  "agent",
+  "knock",
+  "watch",
+  "check",
+  "ruleset",
+  "replay",
+  "grants",
+  "revoke",
+  "confirm",
+  "cleanup",
+] as const;
 
 /** Runs the program with commands that only note what they were asked. */
 async function run(line: string, env: Record<string, string> = {}, command = vi.fn(async () => 0)) {

@@ -24,6 +24,10 @@ class FakeTarget implements ControlTarget {
     return 3;
   }
 
+  async confirm() {
+    return { before: "lapsed" } as const;
+  }
+
   watch(source: Address | undefined, show: (event: object) => void): () => void {
     this.watchedSource = source && formatAddress(source);
     this.watchers.add(show);
@@ -53,12 +57,13 @@ test("the socket is root's alone", async () => {
   expect((await stat(path)).mode & 0o777).toBe(0o600);
 });
 
-test("grants and revocations pass through", async () => {
+test("grants, revocations and confirmations pass through", async () => {
   await server.start();
   const client = new ControlClient(path);
   expect(await client.grants()).toEqual([row]);
   expect(await client.revoke({ source: "2001:db8::1", sequence: "default/ssh" })).toBe(3);
   expect(target.revoked).toEqual(["2001:db8::1 default/ssh"]);
+  expect(await client.confirm()).toEqual({ before: "lapsed" });
 });
 
 test.each(["10.1", "example.org", "192.0.2.0/24"])("a revocation of %s is refused", async (source) => {

@@ -15,7 +15,8 @@ beforeEach(() => {
   observability = new Observability({ clock, build, logLevel: "info", logFormat: "json", stdout: new LogStream() });
   server = createHttpServer({
     readiness: () => observability.readiness(),
-    status: () => observability.status({ mode: "enforce", grants: 2, nftables: "libnftables" }),
+    status: () =>
+      observability.status({ mode: "enforce", confirmation: "not-asked", grants: 2, nftables: "libnftables" }),
     metrics: observability.metrics,
   });
 });
@@ -89,7 +90,7 @@ describe("the HTTP port", () => {
     expect((await fetch(`http://127.0.0.1:${port}/livez`)).status).toBe(200);
     const second = createHttpServer({
       readiness: () => observability.readiness(),
-      status: () => observability.status({ mode: "enforce", grants: 0, nftables: "" }),
+      status: () => observability.status({ mode: "enforce", confirmation: "not-asked", grants: 0, nftables: "" }),
       metrics: observability.metrics,
     });
     await expect(listen(second, { host: "127.0.0.1", port })).rejects.toThrow(

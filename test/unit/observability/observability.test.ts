@@ -59,7 +59,7 @@ describe("what can be seen from outside", () => {
     const seen = [
       stream.text,
       await observability.metrics.text(),
-      JSON.stringify(observability.status({ mode: "enforce", grants: 1, nftables: "fake" })),
+      JSON.stringify(observability.status({ mode: "enforce", confirmation: "not-asked", grants: 1, nftables: "fake" })),
       JSON.stringify(events),
     ].join("\n");
     expect(events.length).toBeGreaterThan(0);
@@ -69,7 +69,9 @@ describe("what can be seen from outside", () => {
   test("the source is in audit records and live events, and nowhere else", async () => {
     tellEverything();
     expect(await observability.metrics.text()).not.toContain(from);
-    expect(JSON.stringify(observability.status({ mode: "enforce", grants: 1, nftables: "fake" }))).not.toContain(from);
+    expect(
+      JSON.stringify(observability.status({ mode: "enforce", confirmation: "not-asked", grants: 1, nftables: "fake" })),
+    ).not.toContain(from);
     const withSource = stream.lines.filter((line) => JSON.stringify(line).includes(from));
     expect(withSource.map((line) => [line.event, line.audit])).toEqual(
       ["added", "renewed", "revoked", "expired", "refused", "failed"].map((kind) => [`grant-${kind}`, true]),
@@ -181,7 +183,12 @@ describe("readiness", () => {
   test("a bad snapshot after a good one leaves the agent ready, but stale", () => {
     observability.config.accepted(1, 0, []);
     observability.config.refused("the folder is empty");
-    const { stages, policies } = observability.status({ mode: "enforce", grants: 0, nftables: "fake" });
+    const { stages, policies } = observability.status({
+      mode: "enforce",
+      confirmation: "not-asked",
+      grants: 0,
+      nftables: "fake",
+    });
     expect(stages.config.ok).toBe(true);
     expect(policies.stale).toBe("the folder is empty");
   });

@@ -1,0 +1,139 @@
+import { createHash } from "node:crypto";
+import type { Clock, Timer } from "./clock.ts";
+import type { ConfirmationKeeper, KeptConfirmation } from "./confirmation-file.ts";
+import type { Guarding } from "./gate-spec.ts";
+import type { AgentOptions } from "./options.ts";
+import { formatCidr } from "./policy/address.ts";
+import { formatPort } from "./policy/port.ts";
+
+/** Whether ports are closed, or what would be dropped is only counted. */
+export type Mode = AgentOptions["mode"];
+
+/**
+ * Whether somebody has shown that he gets in although the gate is enforced. `not-asked`: nobody has to; `asked`: enforced
+ * until the time is up; `confirmed`; `lapsed`: nobody has in time, so that the gate only observes.
+ */
+export type ConfirmationState = "not-asked" | "asked" | "confirmed" | "lapsed";
+
+/** What is told of a confirmation; observability implements it. */
+export interface ConfirmationReport {
+  /** `leftMicros`: until the gate falls back, while it is asked for. */
+  changed(state: ConfirmationState, mode: Mode, leftMicros: number | undefined): void;
+  warned(message: string): void;
+}
+
+export interface ConfirmationOptions {
+  /** What the operator asks for. */
+  readonly mode: Mode;
+  /** `--confirm-within`; 0: no confirmation is asked for. */
+  readonly withinMicros: number;
+  readonly clock: Clock;
+  readonly file: ConfirmationKeeper;
+  readonly report: ConfirmationReport;
+  /** The time is up: the gate must be loaded anew, in the mode that holds now. */
+  readonly lapsed: () => void;
+}
+
+/** What is confirmed: who is kept out, and who never is. */
+export type Enforced = Pick<AgentOptions, "mode" | "trusts" | "defaultDrop" | "serves" | "guardAddresses"> & Guarding;
+
+/**
+ * `--confirm-within`: an operator who locks himself out is let in again. What is enforced for the first time falls back to
+ * observe unless somebody shows in time that it locks nobody out: a right knock of a source that is not trusted, or
+ * `knockgate confirm`. Either of them brings enforce back later. Both answers are kept over restarts, a lapse too: else each
+ * restart would lock out again whom the last one has let in. Only a change of who is kept out asks anew.
+ *
+ *     asked ── knock, confirm ──► confirmed
+ *       │ time is up                  ▲
+ *       └──► lapsed (observe) ────────┘ knock, confirm
+ */
+export class Confirmation {
+  private readonly options: ConfirmationOptions;
+  private fingerprint: string | undefined;
+  private current: ConfirmationState = "not-asked";
+  private timer: Timer | undefined;
+
+  constructor(options: ConfirmationOptions) {
+    this.options = options;
+  }
+
+  get state(): ConfirmationState {
+    return this.current;
+  }
+
+  /** How the gate is to be loaded now. */
+  get mode(): Mode {
+    return this.current === "lapsed" ? "observe" : this.options.mode;
+  }
+
+  /** Takes what is about to be loaded. What differs from what is confirmed is asked for from now on; the time of what does not goes on. */
+  enforce(enforced: Enforced): void {
+    const { withinMicros, file } = this.options;
+    const fingerprint = isConcerned(enforced) && withinMicros > 0 ? fingerprintOf(enforced) : undefined;
+    if (fingerprint === this.fingerprint && this.fingerprint !== undefined) return;
+    this.fingerprint = fingerprint;
+    if (enforced.mode === "observe") this.warnOfFailure("forgotten", () => file.forget());
+    if (fingerprint === undefined) return this.become("not-asked");
+    const kept = this.warnOfFailure("read", () => file.read());
+    this.become(kept?.fingerprint === fingerprint ? kept.state : "asked");
+  }
+
+  /** Somebody gets in. True when the gate must be loaded anew, in the mode that holds now. */
+  confirm(): boolean {
+    const before = this.current;
+    if (before !== "asked" && before !== "lapsed") return false;
+    this.keep("confirmed"); // first kept, then told: whoever hears of it may end the agent
+    this.become("confirmed");
+    return before === "lapsed";
+  }
+
+  /** Asks no more. */
+  close(): void {
+    this.timer?.cancel();
+  }
+
+  private become(state: ConfirmationState): void {
+    const { clock, withinMicros, report } = this.options;
+    this.timer?.cancel();
+    this.timer = undefined;
+    if (state === "asked") this.timer = clock.after(Math.ceil(withinMicros / 1000), () => this.lapse());
+    this.current = state;
+    report.changed(state, this.mode, state === "asked" ? withinMicros : undefined);
+  }
+
+  private lapse(): void {
+    this.keep("lapsed");
+    this.become("lapsed");
+    this.options.lapsed();
+  }
+
+  private keep(state: KeptConfirmation["state"]): void {
+    const { fingerprint } = this;
+    if (fingerprint !== undefined) this.warnOfFailure("kept", () => this.options.file.write({ fingerprint, state }));
+  }
+
+  /** A state directory that fails costs a question after the next restart, no more. */
+  private warnOfFailure<T>(what: string, action: () => T): T | undefined {
+    try {
+      return action();
+    } catch (error) {
+      this.options.report.warned(`the confirmation could not be ${what}: ${(error as Error).message}`);
+      return undefined;
+    }
+  }
+}
+
+function isConcerned({ mode, guarded, defaultDrop }: Enforced): boolean {
+  return mode === "enforce" && (guarded.length > 0 || defaultDrop);
+}
+
+/** The same text for the same ports, mode and trust, in whatever order they stand. */
+function fingerprintOf(enforced: Enforced): string {
+  const { mode, defaultDrop } = enforced;
+  const guarded = enforced.guarded.map(formatPort).sort();
+  const served = defaultDrop ? enforced.serves.map(formatPort).sort() : [];
+  const trusted = enforced.trusts.map(formatCidr).sort();
+  const external = enforced.guardAddresses.map(formatCidr).sort();
+  const text = JSON.stringify({ mode, guarded, trusted, external, defaultDrop, served });
+  return createHash("sha256").update(text).digest("hex");
+}
