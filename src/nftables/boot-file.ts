@@ -15,7 +15,8 @@ export class BootFile {
   }
 
   /**
-   * Writes the table where it differs from what was last written. Returns why that was not possible: the file from before is still there, and the running gate is unharmed.
+   * Writes the table where it differs from what was last written. Returns why that was not possible: the file from before
+   * is still there, and the running gate is unharmed.
    */
   write(spec: GateSpec): string | undefined {
     const text = `# Written by knockgate. Loaded at boot with: nft -f ${bootFileName}\n${renderRuleset(spec)}`;
