@@ -43,7 +43,7 @@ describe("capture child", () => {
     process.kill(before, signal);
     const [refusal] = await Promise.all([
       eventually(async () => notReady(agent), { what: "/readyz to say so", everyMs: 5 }),
-      agent.process.waitForLine(/"capture-started"/, { from, timeoutMs: 2000 }),
+      agent.process.waitForLine(/"capture-started"/, { from }),
     ]);
     expect(refusal).toMatch(/capture: no interface is tapped: The capture child .*Another one follows/);
     expect((await agent.http("/readyz")).status).toBe(200);

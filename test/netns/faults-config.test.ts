@@ -32,6 +32,7 @@ describe("filter change on reload", () => {
   test("while somebody is between two knocks: the knock is complete, in whichever moment of the reload it comes", async () => {
     agent = await AgentProcess.start(world, gate, { policies: two });
     for (const [round, delayMs] of [0, 40, 80, 120, 160, 200, 300].entries()) {
+      const before = await reloads();
       await alice.knock(gate.ipv4, steps.slice(0, 1));
       reloadWithAnotherFilter(round);
       await pause(delayMs);
@@ -40,8 +41,8 @@ describe("filter change on reload", () => {
       await alice.knock(gate.ipv4, steps.slice(2));
       await agent.process.waitForLine(/"grant-(added|renewed)"/, { from });
       await agent.cli("revoke", alice.ipv4);
+      await eventually(async () => (await reloads()) > before, { what: "the new filter" });
     }
-    expect(await reloads()).toBeGreaterThanOrEqual(5);
   }, 60_000);
 
   test("under traffic: no packet is missed and none is counted twice", async () => {
@@ -55,7 +56,7 @@ describe("filter change on reload", () => {
     await eventually(async () => (await knocksCounted()) >= packets.length, { what: "all packets to be counted" });
     await pause(500); // whatever would be counted twice comes within this time
     expect(await knocksCounted()).toBe(packets.length);
-    expect(await reloads()).toBeGreaterThanOrEqual(5);
+    expect(await reloads()).toBeGreaterThanOrEqual(2); // changes that come while another one is taken are taken together
   }, 60_000);
 });
 
