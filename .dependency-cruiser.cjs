@@ -74,6 +74,20 @@ module.exports = {
       to: { path: "^src/(agent|options|instance-lock|cli|control)" },
     },
     {
+      name: "only-cli-asks-the-doctor",
+      comment: "The doctor sees what cli sees and is seen by nobody else: nothing works differently because it looked.",
+      severity: "error",
+      from: { path: "^src/", pathNot: "^src/(cli|doctor)/" },
+      to: { path: "^src/doctor/" },
+    },
+    {
+      name: "the-doctor-starts-nothing",
+      comment: "It judges each stage by its pure parts, and never builds an agent or shows results itself.",
+      severity: "error",
+      from: { path: "^src/doctor/" },
+      to: { path: "^src/(agent|cli/|main\\.ts|observability/)" },
+    },
+    {
       name: "nobody-depends-on-observability",
       comment: "Stages report through small interfaces of their own.",
       severity: "error",

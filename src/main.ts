@@ -14,6 +14,7 @@ const commands: CommandLoaders = {
   revoke: async () => (await import("./cli/revoke.ts")).revokeCommand,
   confirm: async () => (await import("./cli/confirm.ts")).confirmCommand,
   cleanup: async () => (await import("./cli/cleanup.ts")).cleanupCommand,
+  doctor: async () => (await import("./cli/doctor.ts")).doctorCommand,
 };
 
 process.exitCode = await runProgram(process.argv.slice(2), processIo(), commands);

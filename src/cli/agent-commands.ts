@@ -8,12 +8,13 @@ import {
   readAgentOptions,
   readOptions,
 } from "../options.ts";
+import type { OutputFormat } from "./command-io.ts";
 import { type CommandOf, example, type Wiring } from "./wiring.ts";
 
 const environmentNote =
   "\nEach option also reads the variable KNOCKGATE_<NAME>, such as KNOCKGATE_GUARD_ADDRESS; repeated ones are separated there by commas.";
 
-/** Wires the commands that take the agent's options: agent, ruleset and cleanup. */
+/** Wires the commands that take the agent's options: agent, ruleset, doctor and cleanup. */
 export function addAgentCommands(program: Command, wiring: Wiring): void {
   const agent = program.command("agent").description("Guards ports and lets in who knocks. Runs until told to end.");
   addOptions(agent, allOptionKeys);
@@ -32,6 +33,8 @@ export function addAgentCommands(program: Command, wiring: Wiring): void {
   ruleset.addHelpText("after", environmentNote).addHelpText("after", example("knockgate ruleset --config ssh.yaml"));
   ruleset.action(() => run(ruleset, wiring, readAgentOptions, wiring.commands.ruleset));
 
+  addDoctor(program, wiring);
+
   const cleanup = program
     .command("cleanup")
     .description("Removes Knockgate's table from the kernel: guarded ports are open then.");
@@ -42,6 +45,35 @@ export function addAgentCommands(program: Command, wiring: Wiring): void {
     run(cleanup, wiring, (given, env) => readOptions(cleanupKeys, given, env), wiring.commands.cleanup),
   );
 }
+
+/** The doctor takes what the agent takes, so that it judges as that one would fare. */
+function addDoctor(program: Command, wiring: Wiring): void {
+  const { io, commands, finish } = wiring;
+  const doctor = program
+    .command("doctor")
+    .description("Looks at this host for what would keep doors from closing or opening. Changes nothing.");
+  addOptions(
+    doctor,
+    allOptionKeys.filter((key) => optionTable[key].shapesRuleset || doctorKeys.has(key)),
+  );
+  doctor
+    .addOption(
+      new Option("-o, --output <format>", "table for people, json for programs")
+        .choices(["table", "json"])
+        .default("table"),
+    )
+    .addHelpText("after", environmentNote)
+    .addHelpText("after", example("knockgate doctor --config /etc/knockgate"));
+  doctor.action(async () => {
+    const read: Read<AgentOptions> = (given, env) => readOptions(allOptionKeys, given, env);
+    const options = readOrRefuse(doctor, wiring, read);
+    const output = doctor.opts<{ output: OutputFormat }>().output;
+    finish(await (await commands.doctor())({ options, output }, io));
+  });
+}
+
+/** What the doctor looks at beside the table. */
+const doctorKeys: ReadonlySet<OptionKey> = new Set(["interfaces", "stateDir", "socket"]);
 
 /** Gives a command rows of the table of options. */
 export function addOptions(command: Command, keys: readonly OptionKey[]): void {

@@ -1,3 +1,4 @@
+import type { AgentOptions } from "../options.ts";
 import type { Address } from "../policy/address.ts";
 import type { Port } from "../policy/port.ts";
 
@@ -74,4 +75,10 @@ export interface ConfirmArguments {
 export interface CleanupArguments {
   readonly stateDir: string;
   readonly socket: string;
+}
+
+/** What `knockgate doctor` was asked: how the agent would be started. */
+export interface DoctorArguments {
+  readonly options: AgentOptions;
+  readonly output: OutputFormat;
 }

@@ -4,6 +4,7 @@ import type {
   CleanupArguments,
   CommandIo,
   ConfirmArguments,
+  DoctorArguments,
   GrantsArguments,
   ReplayArguments,
   RevokeArguments,
@@ -26,6 +27,7 @@ export interface CommandLoaders {
   revoke(): Promise<CommandOf<RevokeArguments>>;
   confirm(): Promise<CommandOf<ConfirmArguments>>;
   cleanup(): Promise<CommandOf<CleanupArguments>>;
+  doctor(): Promise<CommandOf<DoctorArguments>>;
 }
 
 /** What the wiring of one command needs. */
