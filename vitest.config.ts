@@ -41,6 +41,10 @@ export default defineConfig({
           hookTimeout: 60_000,
         },
       },
+      {
+        extends: true,
+        test: { name: "soak", include: ["test/soak/**/*.soak.ts"], fileParallelism: false },
+      },
     ],
     coverage: {
       provider: "v8",

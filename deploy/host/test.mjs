@@ -1,6 +1,8 @@
-// npm test: sets up what is missing and runs every tier. `npm run bench` is the same for the benchmarks.
+// npm test: sets up what is missing and runs every tier. `npm run bench` is the same for the benchmarks, `npm run soak` for the
+// soak: `npm run soak -- --minutes 5 --seed 7`.
 import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
+import { parseArgs } from "node:util";
 import { missingPackages } from "./debian-packages.mjs";
 import { ip } from "./namespaces.mjs";
 import { checkout } from "./npm-packages.mjs";
@@ -12,13 +14,24 @@ const tiers = [
   { name: "unit, property and contract", projects: ["unit", "property", "contract"], needsKernel: false },
   { name: "netns", projects: ["netns"], needsKernel: true },
 ];
-const bench = { name: "bench", projects: ["bench"], needsKernel: true };
+/** Those that are asked for by name. */
+const named = new Map(["bench", "soak"].map((name) => [name, { name, projects: [name], needsKernel: true }]));
 
 const isCi = process.env.CI === "true";
 const reports = process.env.KNOCKGATE_REPORTS;
 const [first, ...rest] = process.argv.slice(2);
-const wanted = first === "bench" ? [bench] : tiers;
-const filters = first === "bench" || first === undefined ? rest : [first, ...rest];
+const wanted = named.has(first) ? [named.get(first)] : tiers;
+const filters = first === "soak" ? soakFilters() : named.has(first) || first === undefined ? rest : [first, ...rest];
+
+/** How long the soak takes and what it begins with goes to it through the environment; there is nothing to choose from. */
+function soakFilters() {
+  const { values } = parseArgs({ args: rest, options: { minutes: { type: "string" }, seed: { type: "string" } } });
+  for (const [name, value] of Object.entries(values)) {
+    if (!(Number(value) >= 0)) throw new Error(`--${name} ${value} is no number`);
+    process.env[`KNOCKGATE_SOAK_${name.toUpperCase()}`] = value;
+  }
+  return [];
+}
 
 /** Why the tiers that need the kernel cannot run here; undefined when they can. */
 function obstacle() {

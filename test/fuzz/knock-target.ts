@@ -1,6 +1,8 @@
 import { isIP } from "node:net";
+import { type Command, CommanderError } from "commander";
+import type { CommandIo } from "../../src/cli/command-io.ts";
 import { type KnockArguments, type KnockWorld, knockCommand } from "../../src/cli/knock.ts";
-import { runProgram } from "../../src/cli/program.ts";
+import { buildProgram, runProgram } from "../../src/cli/program.ts";
 import type { CommandLoaders } from "../../src/cli/wiring.ts";
 import { systemClock } from "../../src/clock.ts";
 import { MemoryIo } from "../fake/memory-io.ts";
@@ -31,11 +33,10 @@ export const knockTarget: FuzzTarget = {
   name: "knock",
   make: (random) => new TextEncoder().encode(argumentsOf(random).join("\0")),
   run: async (input) => {
-    const argv = new TextDecoder().decode(input).split("\0");
+    const argv = ["knock", ...new TextDecoder().decode(input).split("\0")];
     const io = new MemoryIo();
     const world = new NoWorld();
-    const knock = async () => (args: KnockArguments) => knockCommand(withoutNames(args), io, world);
-    const code = await runProgram(["knock", ...argv], io, { knock } as Partial<CommandLoaders> as CommandLoaders);
+    const code = await ((input[0] ?? 0) % 64 === 0 ? runProgram(argv, io, commandsIn(world)) : parsed(argv, io, world));
     if (world.broken !== undefined) throw world.broken;
     promised(code === 0 || code === 1 || code === 2, "a command ends with 0, 1 or 2");
     promised(code === 0 || io.err !== "", "a failure is told");
@@ -44,6 +45,48 @@ export const knockTarget: FuzzTarget = {
     promised(world.hits <= argv.length, "a port is hit once");
   },
 };
+
+function commandsIn(world: KnockWorld): CommandLoaders {
+  const knock = async () => (args: KnockArguments, io: CommandIo) => knockCommand(withoutNames(args), io, world);
+  return { knock } as Partial<CommandLoaders> as CommandLoaders;
+}
+
+/** The program of most inputs: putting one together takes longer than a hundred knocks. */
+let kept: { readonly program: Command; run(io: MemoryIo, world: KnockWorld): void; code(): number } | undefined;
+
+/** The same as the whole program, with one that is used again. */
+async function parsed(argv: readonly string[], io: MemoryIo, world: KnockWorld): Promise<number> {
+  kept ??= keptProgram();
+  kept.run(io, world);
+  try {
+    await kept.program.parseAsync([...argv], { from: "user" });
+    return kept.code();
+  } catch (error) {
+    if (!(error instanceof CommanderError)) throw error;
+    return error.exitCode === 0 ? 0 : 2;
+  }
+}
+
+function keptProgram(): NonNullable<typeof kept> {
+  let now: { io: MemoryIo; world: KnockWorld } = { io: new MemoryIo(), world: new NoWorld() };
+  let code = 0;
+  const io: CommandIo = {
+    env: {},
+    interrupted: new AbortController().signal,
+    stdout: { isTty: false, write: (text) => now.io.stdout.write(text) },
+    stderr: { isTty: false, write: (text) => now.io.stderr.write(text) },
+  };
+  const knock = async () => (args: KnockArguments) => knockCommand(withoutNames(args), now.io, now.world);
+  const commands = { knock } as Partial<CommandLoaders> as CommandLoaders;
+  const finish = (result: number) => {
+    code = result;
+  };
+  const run = (ioNow: MemoryIo, world: KnockWorld) => {
+    now = { io: ioNow, world };
+    code = 0;
+  };
+  return { program: buildProgram({ io, commands, finish }), run, code: () => code };
+}
 
 /** A name would be asked for in the network: the fuzz asks nobody. */
 function withoutNames(args: KnockArguments): KnockArguments {
