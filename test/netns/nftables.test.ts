@@ -129,7 +129,7 @@ describe.each(["ipv4", "ipv6"] as const)("over %s", (family) => {
   test("Cut lets nothing in on a UDP flow whose server keeps sending", async () => {
     await gate.reconciler.start({ ...guards("5400/udp"), cutting: ports("5400/udp") });
     await gate.grant(visitor[family], "5400/udp", 60);
-    expect(await visitor.udp(server[family], 5400, { sourcePort: 6001 })).toBe("echo hello");
+    expect(await visitor.udp(server[family], 5400, { sourcePort: 6001 })).toMatch(/^(echo hello|tick)$/);
     await gate.close(visitor[family], "5400/udp", true);
     const answer = await visitor.udp(server[family], 5400, { sourcePort: 6001, text: "again", timeoutMs: 400 });
     expect(answer).not.toContain("again");
