@@ -1,4 +1,4 @@
-import { chmod, mkdir, unlink } from "node:fs/promises";
+import { chmod, lstat, mkdir, unlink } from "node:fs/promises";
 import { connect } from "node:net";
 import { dirname } from "node:path";
 import Fastify, { type FastifyInstance, type FastifyReply } from "fastify";
@@ -89,6 +89,9 @@ async function isServed(path: string): Promise<boolean> {
       resolve(undefined);
     }).on("error", (error: NodeJS.ErrnoException) => resolve(error.code));
   });
-  if (code === "ECONNREFUSED") await unlink(path);
+  if (code === "ECONNREFUSED") {
+    if (!(await lstat(path)).isSocket()) throw new Error(`${path} is a file: name another path with --socket`);
+    await unlink(path);
+  }
   return code === undefined;
 }

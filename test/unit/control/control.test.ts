@@ -1,4 +1,4 @@
-import { link, mkdtemp, rename, rm, stat } from "node:fs/promises";
+import { link, mkdtemp, readFile, rename, rm, stat, writeFile } from "node:fs/promises";
 import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
@@ -117,4 +117,12 @@ test("a socket left behind by a killed agent is taken over; one that is served i
   await second.start();
   expect(await new ControlClient(path).grants()).toEqual([row]);
   await second.close();
+});
+
+test("a file at the socket's place is left alone", async () => {
+  const file = join(folder, "policy.yaml");
+  await writeFile(file, "precious");
+  const misplaced = new ControlServer(file, target);
+  await expect(misplaced.start()).rejects.toThrow(/is a file/);
+  expect(await readFile(file, "utf8")).toBe("precious");
 });
