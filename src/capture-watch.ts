@@ -1,16 +1,9 @@
 import type { Watch } from "./capture/packet-source.ts";
-import type { Policy, Sequence } from "./policy/policy.ts";
-
-/** Every sequence of the policies: the ones that open and the ones that close. */
-function sequencesOf(policies: readonly Policy[]): Sequence[] {
-  return policies.flatMap((policy) =>
-    policy.closesBy === undefined ? [policy.opensBy] : [policy.opensBy, policy.closesBy],
-  );
-}
+import { type Policy, sequencesOf } from "./policy/policy.ts";
 
 /** What is worth capturing for these policies: their steps and decoys, and the TCP flags that all of them agree on. Pure. */
 export function watchFor(policies: readonly Policy[], extraTargets: Watch["extraTargets"]): Watch {
-  const sequences = sequencesOf(policies);
+  const sequences = policies.flatMap(sequencesOf);
   const all = { must: 0xff, mustNot: 0xff };
   const flags = sequences.reduce(
     (common, { flags }) => ({ must: common.must & flags.must, mustNot: common.mustNot & flags.mustNot }),

@@ -1,6 +1,6 @@
 import type { Draft } from "./draft.ts";
 import type { Finding } from "./finding.ts";
-import type { Policy, Sequence } from "./policy.ts";
+import { type Policy, type Sequence, sequencesOf } from "./policy.ts";
 import { formatPort, type Port, type PortKey, portKey } from "./port.ts";
 import { StepTree } from "./step-tree.ts";
 
@@ -37,7 +37,7 @@ export class Claims {
   admit(policy: Claimant): void {
     this.owners.set(policy.name, policy.name);
     this.ids.set(policy.id, policy.name);
-    for (const { sequence } of sequencesOf(policy)) {
+    for (const { sequence } of placedSequences(policy)) {
       this.steps.add(policy.name, sequence);
       for (const key of sequence.steps) this.knocked.set(key, policy.name);
     }
@@ -53,7 +53,7 @@ export class Claims {
     if (this.owners.has(draft.name)) yield { code: "name-taken", path: ["metadata", "name"] };
     else if (this.ids.has(draft.id))
       yield { code: "id-taken", path: ["metadata", "name"], detail: this.ids.get(draft.id) };
-    for (const { sequence, path } of sequencesOf(draft)) {
+    for (const { sequence, path } of placedSequences(draft)) {
       const owner = this.steps.ownerOfSame(sequence);
       if (owner !== undefined && owner !== draft.name) yield { code: "steps-taken", path, detail: owner };
       for (const [at, key] of sequence.steps.entries()) {
@@ -87,7 +87,7 @@ export class Claims {
 
   /** Every sequence that is the beginning of the draft's: who owns it, which of the owner's it is. */
   beginnings(draft: Draft): readonly { readonly owner: string; readonly action: Sequence["action"] }[] {
-    return sequencesOf(draft)
+    return placedSequences(draft)
       .flatMap(({ sequence }) => this.steps.beginningsOf(sequence))
       .map(({ owner, sequence }) => ({ owner, action: sequence.action }));
   }
@@ -96,8 +96,10 @@ export class Claims {
 /** Where the steps of a sequence stand. */
 export const stepsPath = { open: ["spec", "knock", "steps"], close: ["spec", "closedBy", "steps"] } as const;
 
-function sequencesOf(policy: Claimant): readonly { readonly sequence: Sequence; readonly path: readonly string[] }[] {
-  const sequences = policy.closesBy === undefined ? [policy.opensBy] : [policy.opensBy, policy.closesBy];
+function placedSequences(
+  policy: Claimant,
+): readonly { readonly sequence: Sequence; readonly path: readonly string[] }[] {
+  const sequences = sequencesOf(policy);
   return sequences.map((sequence) => ({ sequence, path: stepsPath[sequence.action] }));
 }
 

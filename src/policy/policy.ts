@@ -67,3 +67,8 @@ export interface Policy {
   /** The same text for the same meaning: a reload keeps the progress of policies whose fingerprint stays. */
   readonly fingerprint: string;
 }
+
+/** The sequences of a policy: the one that opens, and the one that closes where there is one. */
+export function sequencesOf({ opensBy, closesBy }: Pick<Policy, "opensBy" | "closesBy">): Sequence[] {
+  return closesBy === undefined ? [opensBy] : [opensBy, closesBy];
+}

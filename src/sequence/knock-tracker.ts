@@ -1,6 +1,6 @@
 import { type Knock, protocolNumber } from "../decode/knock.ts";
 import { copyAddress } from "../policy/address.ts";
-import type { Policy, Sequence } from "../policy/policy.ts";
+import { type Policy, type Sequence, sequencesOf } from "../policy/policy.ts";
 import { type Entry, noEntry } from "./entry-arena.ts";
 import { sequenceNumberLimit } from "./entry-index.ts";
 import type { Move, Role } from "./matcher.ts";
@@ -62,8 +62,7 @@ export class KnockTracker implements KnockEngine {
     if (this.#nextNumber + 2 * policies.length > sequenceNumberLimit) this.#beginNumbersAnew();
     const sequences = new Map<string, FollowedSequence>();
     for (const policy of policies) {
-      this.#follow(sequences, policy, policy.opensBy);
-      if (policy.closesBy !== undefined) this.#follow(sequences, policy, policy.closesBy);
+      for (const sequence of sequencesOf(policy)) this.#follow(sequences, policy, sequence);
     }
     this.#sequences = sequences;
     this.#windows = new Map([...sequences.values()].map(({ number, windowMs }) => [number, windowMs]));
