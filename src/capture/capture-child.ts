@@ -3,7 +3,7 @@ import { decodeFrame } from "../decode/decode.ts";
 import type { Frame } from "../decode/frame.ts";
 import { KnockBuffer } from "../decode/knock-buffer.ts";
 import { type AgentMessage, type CheckMessage, type ChildMessage, checkOf, type TapMessage } from "./child-messages.ts";
-import { ChildOutbox } from "./child-outbox.ts";
+import { ChildOutbox, pipeWriter } from "./child-outbox.ts";
 import { LineReader } from "./line-reader.ts";
 import { LiveTap } from "./live-tap.ts";
 import { libpcapVersion } from "./pcap-session.ts";
@@ -31,7 +31,7 @@ const mostMessageBytes = 64 << 20;
 const batchPackets = 64;
 
 class CaptureChild {
-  readonly #outbox = new ChildOutbox(recordsDescriptor, systemClock);
+  readonly #outbox = new ChildOutbox(pipeWriter(recordsDescriptor), systemClock);
   readonly #stamps = new StampClock(systemClock);
   readonly #knock = new KnockBuffer();
   #taps: LiveTap[] = [];

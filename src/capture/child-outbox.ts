@@ -4,10 +4,12 @@ import type { Clock, Timer } from "../clock.ts";
 import { type DropReason, dropReasons } from "../decode/knock.ts";
 import type { KnockBuffer } from "../decode/knock-buffer.ts";
 import { type TrafficCounts, writeAlive, writeKnock, writeLosses, writeTraffic } from "./knock-record.ts";
-import { RecordQueue } from "./record-queue.ts";
+import { type PipeWriter, RecordQueue } from "./record-queue.ts";
 
-/** Half a MiB: at 100,000 knocks a second the agent may stand still for 80 ms. */
-const queueRecords = 8192;
+/** 4 MiB: at 100,000 knocks a second the agent may stand still for more than half a second. Memory is taken as it is needed. */
+const queueRecords = 65_536;
+/** Room that knocks leave to counts and signs of life, so that an agent that never catches up is told what it misses. */
+const spareRecords = 1024;
 /** When the pipe was full it is tried again after this time, or with the next batch. */
 const retryMs = 2;
 
@@ -17,18 +19,20 @@ export class ChildOutbox {
   readonly #queue: RecordQueue;
   readonly #discarded = new Uint32Array(dropReasons.length);
   readonly #reasonIndex: ReadonlyMap<DropReason, number> = new Map(dropReasons.map((reason, at) => [reason, at]));
+  /** Knocks that found no room since this was last told. */
+  #ringFull = 0;
   #retry: Timer | undefined;
 
-  /** `descriptor` becomes non-blocking. */
-  constructor(descriptor: number, clock: Clock) {
+  constructor(write: PipeWriter, clock: Clock) {
     this.#clock = clock;
-    this.#queue = new RecordQueue(queueRecords, pipeWriter(descriptor));
+    this.#queue = new RecordQueue(queueRecords, write);
   }
 
-  /** Puts a knock in the queue. */
+  /** Puts a knock in the queue, or counts it as lost. */
   knock(knock: KnockBuffer): void {
-    const at = this.#queue.take();
+    const at = this.#queue.take(spareRecords);
     if (at >= 0) writeKnock(this.#queue.view, at, knock);
+    else this.#ringFull++;
   }
 
   /** Counts a packet that yields none. */
@@ -46,12 +50,15 @@ export class ChildOutbox {
   /** What the taps have counted, and what was lost; a count that finds no room is added to the next one. */
   counts(taps: readonly { takeCounts(): TrafficCounts }[]): void {
     for (const tap of taps) {
-      if (this.#queue.waiting > queueRecords / 2) return;
-      writeTraffic(this.#queue.view, this.#queue.take(), tap.takeCounts());
+      const at = this.#queue.take();
+      if (at < 0) return;
+      writeTraffic(this.#queue.view, at, tap.takeCounts());
     }
-    if (this.#queue.waiting > queueRecords / 2) return;
-    writeLosses(this.#queue.view, this.#queue.take(), this.#discarded, this.#queue.takeLost());
+    const at = this.#queue.take();
+    if (at < 0) return;
+    writeLosses(this.#queue.view, at, this.#discarded, this.#ringFull);
     this.#discarded.fill(0);
+    this.#ringFull = 0;
   }
 
   /** How many records wait. */
@@ -71,9 +78,10 @@ export class ChildOutbox {
 
 /**
  * Writes to a pipe that belongs to nobody's event loop: libpcap's dispatch does not come back while packets come in, and
- * what is written through a stream would wait for it. The socket object only makes the descriptor non-blocking.
+ * what is written through a stream would wait for it. The socket object only makes the descriptor non-blocking. When nobody
+ * reads any more the process ends.
  */
-function pipeWriter(descriptor: number): (bytes: Uint8Array) => number {
+export function pipeWriter(descriptor: number): PipeWriter {
   new Socket({ fd: descriptor, readable: false, writable: true }).on("error", () => process.exit(0)).unref();
   return (bytes) => {
     try {

@@ -1,4 +1,5 @@
 import type { Frame, LinkType } from "../decode/frame.ts";
+import { Hearing } from "./hearing.ts";
 import type { TrafficCounts } from "./knock-record.ts";
 import { linkTypeOfName } from "./link-type.ts";
 import { type Drained, PcapSession, snapBytes } from "./pcap-session.ts";
@@ -35,13 +36,14 @@ export class LiveTap {
   /** A view for each length, so that a packet costs no new one. */
   readonly #views: Uint8Array[] = [];
   readonly #receiver: TapReceiver;
+  readonly #hearing: Hearing;
   #reported: TrafficCounts = { link: 0, packets: 0, kernelDrops: 0, interfaceDrops: 0 };
-  #settled = false;
 
   constructor(name: string, link: number, filter: string, receiver: TapReceiver) {
     this.name = name;
     this.#link = link;
     this.#receiver = receiver;
+    this.#hearing = new Hearing(name);
     this.#session = new PcapSession(name, filter, this.#packet, (drained) => this.#woken(drained));
     const linkType = linkTypeOfName(this.#session.link_type);
     if (linkType === undefined) throw new Error(`frames of ${this.#session.link_type} are not understood`);
@@ -55,22 +57,18 @@ export class LiveTap {
     this.#receiver.frame(this.#frame);
   };
 
-  /**
-   * A wake-up without a packet is how a link that went down shows: libuv has stopped watching then, and after the link is
-   * up again packets come in that nobody is woken for. Right after opening it also means frames from before the filter.
-   */
   #woken(drained: Drained): void {
     this.#receiver.drained();
-    if (drained === "failed") this.#receiver.deaf(`The capture on ${this.name} failed: the link is gone.`);
-    else if (drained === "nothing" && this.#settled)
-      this.#receiver.deaf(`The capture on ${this.name} was interrupted: the link went down.`);
+    this.#tell(this.#hearing.woken(drained));
   }
 
-  /** Looks for packets without being woken, so that a tap gone deaf serves on, late, until it is replaced. */
+  /** Looks for packets without being woken, so that a tap gone deaf is found, and serves on, late, until it is replaced. */
   look(): void {
-    this.#settled = true;
-    if (this.#session.drain() === "failed")
-      this.#receiver.deaf(`The capture on ${this.name} failed: the link is gone.`);
+    this.#tell(this.#hearing.looked(this.#session.drain()));
+  }
+
+  #tell(deaf: string | undefined): void {
+    if (deaf !== undefined) this.#receiver.deaf(deaf);
   }
 
   /** What was counted since this was last asked; libpcap's own counters only grow, modulo 2^32. */

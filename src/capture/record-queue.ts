@@ -4,17 +4,16 @@ import { recordBytes } from "./knock-record.ts";
 export type PipeWriter = (bytes: Uint8Array) => number;
 
 /**
- * The child's bounded queue of records before its pipe. What finds no room is dropped and counted: when the agent does
- * not keep up, later knocks are lost and memory is not.
+ * The child's bounded queue of records before its pipe. When the agent does not keep up there is no room for later ones:
+ * knocks are lost, memory is not.
  */
 export class RecordQueue {
   readonly view: DataView;
   readonly #bytes: Uint8Array;
   readonly #write: PipeWriter;
-  /** Bytes ever taken by the pipe, and ever put in; their distance is what waits. */
+  /** Bytes taken by the pipe and put in since the queue was last empty; their distance is what waits. */
   #taken = 0;
   #put = 0;
-  #lost = 0;
 
   /** `capacity` in records. */
   constructor(capacity: number, write: PipeWriter) {
@@ -23,12 +22,9 @@ export class RecordQueue {
     this.#write = write;
   }
 
-  /** Where in `view` the next record goes, or -1 when there is no room; the loss is then counted. */
-  take(): number {
-    if (this.#put - this.#taken > this.#bytes.length - recordBytes) {
-      this.#lost++;
-      return -1;
-    }
+  /** Where in `view` the next record goes, or -1 when there is no room for it and for so many others. */
+  take(spare = 0): number {
+    if (this.#put - this.#taken > this.#bytes.length - (1 + spare) * recordBytes) return -1;
     const at = this.#put % this.#bytes.length;
     this.#put += recordBytes;
     return at;
@@ -39,14 +35,7 @@ export class RecordQueue {
     return Math.ceil((this.#put - this.#taken) / recordBytes);
   }
 
-  /** How many records found no room since this was last asked. */
-  takeLost(): number {
-    const lost = this.#lost;
-    this.#lost = 0;
-    return lost;
-  }
-
-  /** Hands to the pipe what it takes. Returns whether the queue is empty now. */
+  /** Hands to the pipe what it takes. Returns whether the queue is empty now; it then begins anew in memory that is warm. */
   flush(): boolean {
     while (this.#taken < this.#put) {
       const from = this.#taken % this.#bytes.length;
@@ -55,6 +44,7 @@ export class RecordQueue {
       if (written === 0) return false;
       this.#taken += written;
     }
+    this.#taken = this.#put = 0;
     return true;
   }
 }

@@ -88,7 +88,8 @@ export class KnockTracker implements KnockEngine {
     const retransmitted = this.#table.recognise(entry, role, knock, windowMs);
     const elapsedMicros = this.#table.elapsedMicros(entry, knock.atMicros);
     const inTime = elapsedMicros >= 0 && elapsedMicros < sequence.withinMicros;
-    const move = matcher(this.#table.done(entry), steps, role, retransmitted, inTime);
+    const done = this.#table.done(entry);
+    const move = matcher(done, steps, role, retransmitted, inTime, this.#table.begunAgain(entry));
     this.#apply(move, entry, knock);
     this.#tell(move, followed, knock);
   }
@@ -105,6 +106,7 @@ export class KnockTracker implements KnockEngine {
     if (move.remembersAs !== undefined) this.#table.remember(entry, move.remembersAs, knock);
     if (move.kind === "reset" || move.kind === "expired") this.#table.demote(entry, knock.atMicros);
     else if (move.kind !== "ignored") this.#table.touch(entry);
+    if (move.begunAgain !== undefined) this.#table.setBegunAgain(entry, move.begunAgain);
     this.#table.setDone(entry, move.done, knock.atMicros);
   }
 
@@ -126,7 +128,7 @@ export class KnockTracker implements KnockEngine {
     sequences.set(key, followedSequence(number, policy, sequence, matcher));
   }
 
-  /** After 33 million changed sequences the numbers run out; all progress is lost, once. */
+  /** After 16 million changed sequences the numbers run out; all progress is lost, once. */
   #beginNumbersAnew(): void {
     this.#table.clear();
     this.#sequences = new Map();

@@ -6,6 +6,8 @@ import { CaptureHost } from "./capture-host.ts";
 import { eventually } from "./eventually.ts";
 import type { Host } from "./host.ts";
 import { PacketSender } from "./packet-sender.ts";
+import type { RunningProcess } from "./running-process.ts";
+import { hearsPackets } from "./watched-sockets.ts";
 import { savefile, type WirePacket } from "./wire-frame.ts";
 import { World } from "./world.ts";
 
@@ -200,14 +202,24 @@ describe("a child that fails is replaced", () => {
     await knockOnce(running, 3);
   });
 
-  test("a link that flaps faster than anybody looks is captured again", async () => {
-    const running = await start([7000]);
-    await server.expect("sh", ["-c", "ip link set eth0 down; ip link set eth0 up"]);
-    const restarted = async () => running.restarts.length > 0 && running.childPids().length === 1;
-    await eventually(restarted, { what: "another child" });
-    await new PacketSender(world, client, server).send(numbered(1));
-    await running.waitForKnocks(1);
-  });
+  test.each([
+    { name: "while nothing comes", perSecond: 0 },
+    { name: "while packets come that match", perSecond: 2000 },
+  ])(
+    "after each of several flaps that are faster than anybody looks, $name, knocks count at once",
+    async ({ perSecond }) => {
+      const running = await start([7000]);
+      for (let flap = 0; flap < 5; flap++) {
+        const traffic = perSecond > 0 ? await startTraffic(running, perSecond) : undefined;
+        await server.expect("sh", ["-c", "ip link set eth0 down; ip link set eth0 up"]);
+        const knock = numbered(1, { sourcePort: 100 + flap });
+        await new PacketSender(world, client, server).send(knock);
+        await running.process.waitForLine(`${client.ipv4}:${100 + flap} >`);
+        await eventually(async () => isHeard(running), { what: "one child that packets wake" });
+        await traffic?.stop();
+      }
+    },
+  );
 
   test("the child goes with its agent, also when that is killed", async () => {
     const running = await start([7000]);
@@ -218,6 +230,24 @@ describe("a child that fails is replaced", () => {
     await eventually(async () => !isAlive(pid), { what: "the child to end" });
   });
 });
+
+/** Matching packets until it is stopped; resolves when the first has come. */
+async function startTraffic(running: CaptureHost, perSecond: number): Promise<RunningProcess> {
+  const from = running.process.lines.length;
+  const traffic = new PacketSender(world, client, server).start(numbered(1000), { perSecond, seconds: 60 });
+  await running.process.waitForLine('"knock"', { from });
+  return traffic;
+}
+
+/** Whether there is one child alone, and packets wake it; not so while another one takes its place. */
+function isHeard(running: CaptureHost): boolean {
+  const [pid, ...others] = running.childPids();
+  try {
+    return pid !== undefined && others.length === 0 && hearsPackets(pid);
+  } catch {
+    return false; // it ended while it was looked at
+  }
+}
 
 function isAlive(pid: number): boolean {
   try {

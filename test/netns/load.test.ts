@@ -3,11 +3,11 @@ import { setTimeout as pause } from "node:timers/promises";
 import { afterAll, beforeAll, expect, test } from "vitest";
 import { type Port, portOfKey } from "../../src/policy/port.ts";
 import { compileTexts } from "../fake/policy-text.ts";
+import { type AgentCounts, agentCounts, countedSince, tellCounts } from "./agent-counts.ts";
 import { AgentProcess } from "./agent-process.ts";
 import { eventually } from "./eventually.ts";
 import type { Host } from "./host.ts";
 import { PacketSender, sentPackets } from "./packet-sender.ts";
-import { childOf, processUsage } from "./process-usage.ts";
 import type { WirePacket } from "./wire-frame.ts";
 import { World } from "./world.ts";
 
@@ -63,11 +63,12 @@ test("two hundred sources knock interleaved, and each gets in exactly once", asy
 }, 60_000);
 
 test("fifty of fifty right knocks open while ten thousand addresses send twenty thousand packets a second", async () => {
-  const before = await counted();
+  const before = await agentCounts(agent, gate);
   const from = agent.process.lines.length;
   const sender = new PacketSender(world, flooder, gate).start(floodPackets(), flood);
   setPriority(sender.pid, constants.priority.PRIORITY_HIGHEST); // the flood keeps its rate, the agent gets what is left
-  await eventually(async () => (await received()) > before.received + 5000, { what: "the flood to arrive" });
+  const arrived = async () => (await agentCounts(agent, gate)).received > before.received + 5000;
+  await eventually(arrived, { what: "the flood to arrive" });
 
   const waits: number[] = [];
   const knocking = latecomers.map(async (source, at) => {
@@ -82,14 +83,14 @@ test("fifty of fifty right knocks open while ten thousand addresses send twenty 
   expect(sender.isOver, "the flood is still on when the last door opens").toBe(false);
   await sender.ended;
   const sent = sentPackets(sender);
-  const after = await eventually(() => countedWhole(before), { what: "the capture to tell its counts" });
+  const since = await eventually(() => countedWhole(before), { what: "the capture to tell its counts" });
   const seconds = Number(/sent in ([\d.]+) seconds/.exec(sender.text)?.[1]);
-  tell(sent, seconds, before, after, waits);
+  tell(sent, seconds, since, waits);
 
   expect(met).toEqual(latecomers.map(() => "open"));
   expect((await openSources()).toSorted()).toEqual([...crowd, ...latecomers].toSorted());
   expect(sent).toBe(flood.packets * flood.rounds);
-  expect(after.restarts).toBe(0);
+  expect(since.restarts).toBe(0);
 }, 60_000);
 
 /** Half of it first knocks, the rest on random ports and on the other ports that are watched: steps and decoys. */
@@ -134,49 +135,18 @@ async function openSources(): Promise<string[]> {
   return elements.map((element) => element.split(" ")[0] ?? "");
 }
 
-/** What the agent and the kernel have counted, and what the agent has used. */
-async function counted() {
-  const { body } = await agent.http("/metrics");
-  const sum = (name: string, label = "") =>
-    body
-      .split("\n")
-      .filter((line) => line.startsWith(`knockgate_${name}`) && line.includes(label))
-      .reduce((total, line) => total + Number(line.split(" ").at(-1)), 0);
-  return {
-    received: await received(),
-    captured: sum("capture_packets_total"),
-    kernelDrops: sum("capture_dropped_packets_total", 'reason="kernel"'),
-    ringFull: sum("capture_dropped_packets_total", 'reason="ring_full"'),
-    restarts: sum("capture_restarts_total"),
-    knocks: sum("knocks_total"),
-    agent: processUsage(agent.process.pid),
-    child: processUsage(childOf(agent.process.pid, "capture-child")),
-  };
+/** What was counted since, when the capture, which counts once a second, has told of every packet that was matched. */
+async function countedWhole(before: AgentCounts): Promise<AgentCounts | undefined> {
+  const since = countedSince(before, await agentCounts(agent, gate));
+  return since.captured >= since.knocks ? since : undefined;
 }
 
-/** The same when the capture, which counts once a second, has told of every packet that was matched. */
-async function countedWhole(before: Counted): Promise<Counted | undefined> {
-  const now = await counted();
-  return now.captured - before.captured >= now.knocks - before.knocks ? now : undefined;
-}
-
-/** Packets that have come in at the gate's link. */
-async function received(): Promise<number> {
-  return Number(await gate.expect("cat", [`/sys/class/net/${gate.link}/statistics/rx_packets`]));
-}
-
-type Counted = Awaited<ReturnType<typeof counted>>;
-
-function tell(sent: number, seconds: number, before: Counted, after: Counted, waits: readonly number[]): void {
-  const since = (key: "received" | "captured" | "kernelDrops" | "ringFull" | "knocks") => after[key] - before[key];
-  const usage = (key: "agent" | "child") =>
-    `${(after[key].cpuSeconds - before[key].cpuSeconds).toFixed(1)} s CPU, ${after[key].peakMiB.toFixed(0)} MiB at most`;
+function tell(sent: number, seconds: number, since: AgentCounts, waits: readonly number[]): void {
   const sorted = waits.toSorted((one, other) => one - other);
   console.log(
     [
-      `flood: ${sent} packets sent in ${seconds.toFixed(1)} s, ${since("received")} received by the gate's link, ${since("captured")} captured,`,
-      `  ${since("kernelDrops")} dropped by the kernel's ring, ${since("ringFull")} by the child's queue, ${since("knocks")} knocks matched`,
-      `agent: ${usage("agent")}; capture child: ${usage("child")}`,
+      `flood: ${sent} packets sent in ${seconds.toFixed(1)} s`,
+      tellCounts(since),
       `whole knock to grant: median ${sorted[sorted.length >> 1]?.toFixed(0)} ms, longest ${sorted.at(-1)?.toFixed(0)} ms`,
     ].join("\n"),
   );

@@ -2,7 +2,8 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import type { Host } from "./host.ts";
 import type { RunningProcess } from "./running-process.ts";
-import { savefile, type WirePacket, wireFrame } from "./wire-frame.ts";
+import { type SpoofedPackets, spoofedSavefile } from "./spoofed-packets.ts";
+import { savefile, type WireEnds, type WirePacket, wireFrame } from "./wire-frame.ts";
 import type { World } from "./world.ts";
 
 /** How fast, and how often the whole list is sent. */
@@ -42,9 +43,21 @@ export class PacketSender {
 
   /** Begins to send and returns at once; `sentPackets` reads the number when it has ended. */
   start(packets: readonly WirePacket[], options: SendOptions = {}): RunningProcess {
+    return this.startSavefile(savefile(packets.map((packet) => wireFrame(packet, this.ends))), options);
+  }
+
+  /** The same with so many packets of each kind in turn, from sources that change. */
+  startSpoofed(kinds: readonly SpoofedPackets[], count: number, options: SendOptions = {}): RunningProcess {
+    return this.startSavefile(spoofedSavefile(kinds, count, this.ends), options);
+  }
+
+  private get ends(): WireEnds {
+    return { from: this.from.mac, to: this.to.mac };
+  }
+
+  private startSavefile(bytes: Uint8Array, options: SendOptions): RunningProcess {
     const file = join(this.world.folder, `packets-${files++}.pcap`);
-    const ends = { from: this.from.mac, to: this.to.mac };
-    writeFileSync(file, savefile(packets.map((packet) => wireFrame(packet, ends))));
+    writeFileSync(file, bytes);
     return this.from.start("tcpreplay", [...tcpreplayArguments(this.from.link, options), file]);
   }
 }

@@ -6,19 +6,30 @@ function knock(parts: Partial<Omit<KnockBuffer, "source" | "target">> & { source
   const { source = 1, ...rest } = parts;
   const buffer = Object.assign(
     new KnockBuffer(),
-    { port: 7000, sourcePort: 40000, protocol: 6, stampMicros: 1e15 },
+    { port: 7000, sourcePort: 40000, protocol: 6, stampMicros: 1e15, atMicros: 1e9 },
     rest,
   );
   buffer.source.set([0, 0, 0xffff, source]);
   return buffer;
 }
 
+const hour = 3600e6;
+
+/** Stamped so many microseconds after the first. */
+const later = (micros: number) => ({ stampMicros: 1e15 + micros, atMicros: 1e9 + micros });
+
 test.each([
   { name: "the same stamp", second: {}, repeat: true },
-  { name: "another tap's stamp", second: { stampMicros: 1e15 + 35 }, repeat: true },
-  { name: "an earlier stamp that comes later", second: { stampMicros: 1e15 - 35 }, repeat: true },
-  { name: "a retransmission", second: { stampMicros: 1e15 + 1_000_000 }, repeat: false },
-  { name: "two milliseconds later", second: { stampMicros: 1e15 + 2000 }, repeat: false },
+  { name: "another tap's stamp", second: later(35), repeat: true },
+  { name: "an earlier stamp that comes later", second: later(-35), repeat: true },
+  { name: "a retransmission", second: later(1_000_000), repeat: false },
+  { name: "two milliseconds later", second: later(2000), repeat: false },
+  {
+    name: "another tap's stamp after the clock was set",
+    second: { ...later(35), stampMicros: 1e15 - hour },
+    repeat: true,
+  },
+  { name: "the same stamp that another child gives another time", second: { atMicros: 1e9 + 20_000 }, repeat: true },
   { name: "another source", second: { source: 2 }, repeat: false },
   { name: "another port", second: { port: 7001 }, repeat: false },
   { name: "another source port", second: { sourcePort: 40001 }, repeat: false },
@@ -33,7 +44,21 @@ test.each([
 
 test("what two children have captured of 5,000 packets is joined, one child after the other", () => {
   const recent = new RecentPackets(7);
-  const packets = Array.from({ length: 5000 }, (_, at) => knock({ sequenceNumber: at, stampMicros: 1e15 + at * 20 }));
+  const packets = Array.from({ length: 5000 }, (_, at) => knock({ sequenceNumber: at, ...later(at * 20) }));
+  expect(packets.filter((packet) => recent.isRepeat(packet))).toHaveLength(0);
+  expect(packets.filter((packet) => recent.isRepeat(packet))).toHaveLength(5000);
+});
+
+test.each([
+  { name: "ahead", set: hour },
+  { name: "back", set: -hour },
+])("the same after many others, when somebody has set the clock an hour $name", ({ set }) => {
+  const recent = new RecentPackets(7);
+  for (let at = 0; at < 200_000; at++) recent.isRepeat(knock({ sequenceNumber: at, ...later(at * 10) }));
+  const packets = Array.from({ length: 5000 }, (_, at) => {
+    const { stampMicros, atMicros } = later(2_000_000 + at * 20);
+    return knock({ sequenceNumber: at, stampMicros: stampMicros + set, atMicros });
+  });
   expect(packets.filter((packet) => recent.isRepeat(packet))).toHaveLength(0);
   expect(packets.filter((packet) => recent.isRepeat(packet))).toHaveLength(5000);
 });

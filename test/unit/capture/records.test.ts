@@ -155,13 +155,12 @@ describe("the queue", () => {
     expect(arrived()).toEqual(Array.from({ length: 40 }, (_, at) => at));
   });
 
-  test("drops and counts what finds no room, the newest, and tells the count once", () => {
+  test("has no room for the newest when it is full", () => {
     const { made, pipe, put, arrived } = queue(4);
     pipe.room = 0;
     for (let value = 0; value < 7; value++) put(value);
     expect(made.waiting).toBe(4);
-    expect(made.takeLost()).toBe(3);
-    expect(made.takeLost()).toBe(0);
+    expect(made.take()).toBe(-1);
     pipe.room = 1000;
     made.flush();
     expect(arrived()).toEqual([0, 1, 2, 3]);
