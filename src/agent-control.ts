@@ -19,9 +19,11 @@ export class AgentControl implements ControlTarget {
     this.clock = clock;
   }
 
-  grants(): readonly GrantRow[] {
+  async grants(): Promise<readonly GrantRow[]> {
+    // A kernel that cannot be asked is told by readiness; what the ledger knows is shown all the same.
+    const strays = await this.granter.grantsByHand().catch(() => []);
     const now = this.clock.nowMicros();
-    return this.granter.liveGrants().map(({ source, port, policies, deadlineMicros }) => ({
+    return [...this.granter.liveGrants(), ...strays].map(({ source, port, policies, deadlineMicros }) => ({
       source: formatAddress(source),
       port: formatPort(port),
       sequences: policies.map((id) => this.granter.nameOf(id)),

@@ -1,6 +1,7 @@
 import { systemClock } from "../clock.ts";
 import type { GrantRow } from "../control/control-api.ts";
 import { ControlClient, ControlError } from "../control/control-client.ts";
+import { byHand } from "../grant/grant.ts";
 import { openKernelGrants } from "../nftables/kernel-grants.ts";
 import { formatAddress } from "../policy/address.ts";
 import { formatPort } from "../policy/port.ts";
@@ -37,5 +38,5 @@ async function readKernel(): Promise<readonly GrantRow[]> {
 
 function cells(row: GrantRow): string[] {
   const left = row.leftSeconds === null ? "until closed" : `${Math.ceil(row.leftSeconds)}s`;
-  return [row.source, row.port, row.sequences.join(","), left];
+  return [row.source, row.port, row.sequences.length === 0 ? byHand : row.sequences.join(","), left];
 }

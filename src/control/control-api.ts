@@ -5,7 +5,7 @@ export interface GrantRow {
   readonly source: string;
   /** `22/tcp`. */
   readonly port: string;
-  /** `namespace/name` of the policies that hold it open; an id where the name is not known. */
+  /** `namespace/name` of the policies that hold it open; an id where the name is not known. None: it was opened by hand. */
   readonly sequences: readonly string[];
   /** Seconds until it closes; null: until closed. */
   readonly leftSeconds: number | null;
@@ -24,7 +24,7 @@ export interface ConfirmAnswer {
 
 /** What the agent does for whoever may open its socket. */
 export interface ControlTarget {
-  grants(): readonly GrantRow[];
+  grants(): Promise<readonly GrantRow[]>;
   /** Resolves to the number of ports concerned. */
   revoke(source: Address, sequence: string | undefined): Promise<number>;
   /** Keeps enforcing (`--confirm-within`). Resolves when the kernel enforces; rejects with a sentence when it does not. */

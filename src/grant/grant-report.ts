@@ -10,7 +10,7 @@ export type GrantEventKind = (typeof grantEventKinds)[number];
 export interface GrantEvent {
   readonly kind: GrantEventKind;
   readonly source: Address;
-  /** `namespace/name`, or the policy's id where the name is not known any more, or `unknown`. */
+  /** `namespace/name`, or the policy's id where the name is not known any more, or `by hand`. */
   readonly policy: string;
   readonly ports: readonly Port[];
   /** Wall-clock microseconds until when the door is open; undefined: until closed, or not open. */

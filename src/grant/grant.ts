@@ -6,11 +6,14 @@ import type { Port } from "../policy/port.ts";
 export interface Grant {
   readonly source: Address;
   readonly port: Port;
-  /** Who opened it, without repeats; an element's comment holds at most fourteen. */
+  /** Who opened it, without repeats; an element's comment holds at most fourteen. None: it was opened by hand. */
   readonly policies: readonly PolicyId[];
   /** Monotonic microseconds; undefined: until closed. */
   readonly deadlineMicros: number | undefined;
 }
+
+/** Stands for the policy of an element that somebody put into the kernel by hand. No policy is called so: a name has no blank. */
+export const byHand = "by hand";
 
 /** A change of what is open. `open` adds a grant or renews it; `close` takes it away before its deadline. */
 export type GrantChange =

@@ -1,25 +1,18 @@
 import type { Clock, Timer } from "../clock.ts";
-import { type Address, type Cidr, sameAddress } from "../policy/address.ts";
+import type { Address, Cidr } from "../policy/address.ts";
 import type { Policy, PolicyId } from "../policy/policy.ts";
-import { formatPort, type Port, type PortKey, portKey } from "../policy/port.ts";
+import type { Port } from "../policy/port.ts";
 import type { Completion } from "../sequence/outcome.ts";
-import type { ChangeResult, Gate, Grant, GrantChange, Refusal } from "./grant.ts";
+import { DoorsByHand } from "./doors-by-hand.ts";
+import type { Gate, Grant } from "./grant.ts";
 import { GrantAnnouncer } from "./grant-announcer.ts";
+import { GrantQueue } from "./grant-queue.ts";
 import type { GrantReport } from "./grant-report.ts";
-import { applyRequest, changeBetween, type GrantRequest } from "./grant-request.ts";
-import { decides, type FailedRequest, GrantRetries, type RefusedChange } from "./grant-retries.ts";
-import {
-  deadlineOf,
-  type EndedHold,
-  endedHolds,
-  type GrantKey,
-  grantKey,
-  Ledger,
-  type LedgerEntry,
-  toGrant,
-  withoutEnded,
-} from "./ledger.ts";
+import type { FailedRequest } from "./grant-retries.ts";
+import { deadlineOf, type EndedHold, endedHolds, grantKey, Ledger, toGrant } from "./ledger.ts";
 import { isNeverGranted } from "./never-grant.ts";
+import { PoliciesInForce } from "./policies-in-force.ts";
+import { Revocation } from "./revocation.ts";
 
 /** Ends the connections that a grant let in; src/nftables implements it with `ss -K`. */
 export interface ConnectionEnder {
@@ -38,43 +31,24 @@ export interface GranterOptions {
   readonly maxGrants: number;
 }
 
-/** A change on its way into the kernel, and what the ledger will hold when the kernel has it. */
-interface Planned {
-  readonly key: GrantKey;
-  readonly before: LedgerEntry | undefined;
-  readonly after: LedgerEntry | undefined;
-  readonly change: GrantChange | undefined;
-}
-
-type Plan = ReadonlyMap<GrantKey, Planned>;
-type Results = ReadonlyMap<GrantKey, ChangeResult>;
-
-const done: ChangeResult = { kind: "done" };
-const limitReached: ChangeResult = { kind: "refused", reason: "limit", detail: "--max-grants is reached" };
-
 /**
- * Turns completions into grants. Everything asked for within one turn of the event loop goes to the kernel as one commit;
- * one commit is under way at a time. The ledger is changed after the kernel was, never before, so that no grant is reported
- * that the kernel does not have. What the kernel fails to do is tried again for a few seconds, and told only when that was in
- * vain: one knock, one outcome.
+ * Decides what is to be open: completions open and close, policies that go close, deadlines pass, and people revoke. The queue
+ * brings it into the kernel; what became of it is told here, once.
  */
 export class Granter {
   private readonly options: GranterOptions;
   private readonly announcer: GrantAnnouncer;
   private readonly ledger = new Ledger();
-  private policies = new Map<PolicyId, Policy>();
-  /** Ports of policies with `established: Cut`, of the last two configurations: a policy that goes still cuts. */
-  private cuttingPorts: ReadonlySet<PortKey> = new Set();
-  private requests: GrantRequest[] = [];
-  private underWay: ReadonlySet<GrantKey> = new Set();
-  private flushing: Promise<void> | undefined;
+  private readonly byHand: DoorsByHand;
+  private readonly policies = new PoliciesInForce();
+  private readonly queue: GrantQueue;
   private expiry: Timer | undefined;
-  private readonly retries: GrantRetries;
 
   constructor(options: GranterOptions) {
     this.options = options;
-    this.retries = new GrantRetries(options.clock, (failed) => this.tryAgain(failed));
     this.announcer = new GrantAnnouncer(options.report, options.clock);
+    this.byHand = new DoorsByHand(options.gate, this.ledger);
+    this.queue = this.createQueue();
   }
 
   /**
@@ -97,11 +71,8 @@ export class Granter {
    * nobody configures any more must not stay open.
    */
   usePolicies(policies: readonly Policy[]): void {
-    const before = this.policies;
-    this.policies = new Map(policies.map((policy) => [policy.id, policy]));
+    const before = this.policies.use(policies);
     this.announcer.usePolicies(before.values(), policies);
-    const cutting = [...before.values(), ...policies].filter(({ opens }) => opens?.established === "Cut");
-    this.cuttingPorts = new Set(cutting.flatMap(({ opens }) => opens?.ports.map(portKey) ?? []));
     this.closeOrphans((id, deadline) => before.has(id) || deadline === Infinity);
     this.afterChange();
   }
@@ -112,48 +83,47 @@ export class Granter {
     const { opens } = policy;
     if (opens === undefined) return;
     if (completion.action === "close") {
-      this.ask({ kind: "close", policy: policy.id, source, ports: opens.ports, cause: "closedBy" });
+      this.queue.ask({ kind: "close", policy: policy.id, source, ports: opens.ports, cause: "closedBy" });
     } else if (isNeverGranted(source, policy, this.options.neverGrants)) {
       const detail = "the source lies in a range that gets no grant";
       this.announcer.refused(policy.name, source, opens.ports, { kind: "refused", reason: "never-grant", detail });
     } else {
       const forMicros = opens.forMicros === 0 ? Infinity : opens.forMicros;
       const deadlineMicros = this.options.clock.nowMicros() + forMicros;
-      this.ask({ kind: "open", policy, source, ports: opens.ports, deadlineMicros, atMicros });
+      this.queue.ask({ kind: "open", policy, source, ports: opens.ports, deadlineMicros, atMicros });
     }
   }
 
-  /** Closes what a source has open, or only what one policy opened for it. Resolves to the number of ports concerned, and rejects where one is still open. */
+  /**
+   * Closes what a source has open, also by hand, or only what one policy opened for it. Resolves to the number of ports
+   * concerned, and rejects where one is still open.
+   */
   async revoke(source: Address, policyName?: string): Promise<number> {
-    const held = [...this.ledger.all()].filter((entry) => sameAddress(entry.source, source));
     const isChosen = (id: PolicyId) => policyName === undefined || this.nameOf(id) === policyName;
-    for (const policy of this.policies.values())
+    for (const policy of this.policies.all())
       if (isChosen(policy.id))
-        this.withdraw({ kind: "close", policy: policy.id, source, ports: policy.opens?.ports ?? [], cause: "socket" });
-    const chosen = new Set(held.flatMap((entry) => [...entry.deadlines.keys()].filter(isChosen)));
-    for (const policy of chosen) {
-      const ports = held.filter((entry) => entry.deadlines.has(policy)).map((entry) => entry.port);
-      this.ask({ kind: "close", policy, source, ports, cause: "socket" });
-    }
-    await this.settled();
-    const isHeld = (entry: LedgerEntry, id: PolicyId) =>
-      this.ledger.get(grantKey(source, entry.port))?.deadlines.has(id) ?? false;
-    const concerned = held.filter((entry) => [...entry.deadlines.keys()].some(isChosen));
-    const left = concerned.filter((entry) =>
-      [...entry.deadlines.keys()].some((id) => isChosen(id) && isHeld(entry, id)),
-    );
-    if (left.length > 0) {
-      const ports = left.map((entry) => formatPort(entry.port)).join(", ");
-      throw new Error(`nftables failed and ${ports} is still open: it is tried again for some seconds`);
-    }
-    return concerned.length;
+        this.queue.withdraw({
+          kind: "close",
+          policy: policy.id,
+          source,
+          ports: policy.opens?.ports ?? [],
+          cause: "socket",
+        });
+    const revocation = new Revocation(source, this.ledger.all(), isChosen);
+    for (const request of revocation.requests()) this.queue.ask(request);
+    await this.queue.settled();
+    revocation.check(this.ledger);
+    return revocation.size + (policyName === undefined ? await this.closeByHand(source) : 0);
   }
 
   /** Elements that somebody deleted from the kernel: their revocation is accepted as such. */
   acceptRevocation(missing: readonly Grant[]): void {
     for (const { source, port, policies } of missing)
-      for (const policy of policies) this.withdraw({ kind: "close", policy, source, ports: [port], cause: "kernel" });
-    const keys = missing.map((grant) => grantKey(grant.source, grant.port)).filter((key) => !this.underWay.has(key));
+      for (const policy of policies)
+        this.queue.withdraw({ kind: "close", policy, source, ports: [port], cause: "kernel" });
+    const keys = missing
+      .map((grant) => grantKey(grant.source, grant.port))
+      .filter((key) => !this.queue.isUnderWay(key));
     const entries = keys.map((key) => this.ledger.delete(key)).filter((entry) => entry !== undefined);
     const holds = entries.flatMap((entry) => endedHolds(entry, undefined));
     this.announcer.ended(holds, "revoked", "kernel");
@@ -167,151 +137,62 @@ export class Granter {
     return [...this.ledger.all()].filter((entry) => deadlineOf(entry) > now).map(toGrant);
   }
 
+  /** What is open besides, by hand. Rejects when the kernel cannot be asked. */
+  async grantsByHand(): Promise<readonly Grant[]> {
+    await this.queue.settled();
+    return this.byHand.list();
+  }
+
   /** The name people know a policy by; its id when it is not known. */
   nameOf(id: PolicyId): string {
     return this.announcer.nameOf(id);
   }
 
   /** Resolves when everything asked for so far is in the kernel, refused, or waits for another try. */
-  async settled(): Promise<void> {
-    while (this.flushing !== undefined) await this.flushing;
+  settled(): Promise<void> {
+    return this.queue.settled();
   }
 
   /** Ends the tries, and resolves when nothing is under way any more. */
-  async close(): Promise<void> {
-    await this.settled();
-    for (const failed of this.retries.giveUp()) this.tellFailed(failed);
+  close(): Promise<void> {
+    return this.queue.close();
   }
 
   private closeOrphans(isOver: (id: PolicyId, deadlineMicros: number) => boolean): void {
     for (const { source, port, deadlines } of this.ledger.all()) {
       for (const [policy, deadline] of deadlines) {
-        if (this.opens(policy, port) || !isOver(policy, deadline)) continue;
-        this.ask({ kind: "close", policy, source, ports: [port], cause: "policy-gone" });
+        if (this.policies.opens(policy, port) || !isOver(policy, deadline)) continue;
+        this.queue.ask({ kind: "close", policy, source, ports: [port], cause: "policy-gone" });
       }
     }
   }
 
-  private withdraw(newer: GrantRequest): void {
-    for (const failed of this.retries.withdraw(newer)) this.tellFailed(failed);
-  }
-
-  private opens(policy: PolicyId, port: Port): boolean {
-    return this.policies.get(policy)?.opens?.ports.some((open) => portKey(open) === portKey(port)) ?? false;
-  }
-
-  private ask(request: GrantRequest): void {
-    this.withdraw(request);
-    this.requests.push(request);
-    this.flushing ??= Promise.resolve().then(() => this.flush());
-  }
-
-  /** A knock that waited too long, or whose policy does not open the port any more, opens nothing. */
-  private tryAgain(failed: readonly FailedRequest[]): void {
-    const now = this.options.clock.nowMicros();
-    for (const { request, result } of failed) {
-      const isWanted = (port: Port) =>
-        request.kind === "close" || (request.deadlineMicros > now && this.opens(request.policy.id, port));
-      const ports = request.ports.filter(isWanted);
-      const dropped = request.ports.filter((port) => !isWanted(port));
-      if (dropped.length > 0) this.tellFailed({ request: { ...request, ports: dropped }, result });
-      if (ports.length > 0) this.ask({ ...request, ports });
-    }
-  }
-
-  private async flush(): Promise<void> {
-    while (this.requests.length > 0) {
-      const requests = this.requests;
-      this.requests = [];
-      const plan = this.plan(requests);
-      this.underWay = new Set(plan.keys());
-      this.settle(requests, plan, await this.commit([...plan.values()]));
-      this.underWay = new Set();
-    }
-    this.flushing = undefined;
-  }
-
-  /** What each touched port will be after all requests, in order; a port for which there is no room is left out. */
-  private plan(requests: readonly GrantRequest[]): Plan {
-    const now = this.options.clock.nowMicros();
-    const plan = new Map<GrantKey, Planned>();
-    let room = this.options.maxGrants - this.ledger.size;
-    for (const request of requests) {
-      for (const port of request.ports) {
-        const key = grantKey(request.source, port);
-        const before = this.ledger.get(key);
-        const current = plan.has(key) ? plan.get(key)?.after : before && withoutEnded(before, now);
-        const isNew = request.kind === "open" && before === undefined && !plan.has(key);
-        if (isNew && room-- <= 0) continue;
-        const after = applyRequest(current, request, port);
-        plan.set(key, { key, before, after, change: changeBetween(before, after) });
-      }
-    }
-    return plan;
-  }
-
-  private async commit(plan: readonly Planned[]): Promise<Results> {
-    const results = new Map<GrantKey, ChangeResult>(plan.map((planned) => [planned.key, done]));
-    const changing = plan.flatMap(({ key, change }) => (change === undefined ? [] : [{ key, change }]));
-    if (changing.length === 0) return results;
-    const committed = await this.options.gate
-      .commit(changing.map(({ change }) => change))
-      .catch((error: unknown) => changing.map(() => kernelError(error)));
-    changing.forEach(({ key }, at) => {
-      results.set(key, committed[at] ?? kernelError("no answer"));
+  private createQueue(): GrantQueue {
+    const { gate, clock, maxGrants } = this.options;
+    return new GrantQueue({
+      gate,
+      ledger: this.ledger,
+      clock,
+      maxGrants,
+      listener: {
+        opened: (request, ports, isRenewal) => this.announcer.opened(request, ports, isRenewal),
+        closed: ({ cause }, ended) => {
+          this.announcer.ended(ended, "revoked", cause);
+          this.cut(ended);
+        },
+        failed: (failed) => this.tellFailed(failed),
+        committed: () => this.afterChange(),
+        isWanted: ({ policy }, port) => this.policies.opens(policy.id, port),
+      },
     });
-    if (committed.some(({ kind }) => kind === "done")) this.retries.worked();
-    return results;
   }
 
-  private settle(requests: readonly GrantRequest[], plan: Plan, results: Results): void {
-    for (const { key, after } of plan.values()) {
-      if (results.get(key)?.kind !== "done") continue;
-      if (after === undefined) this.ledger.delete(key);
-      else this.ledger.put(after);
-    }
-    for (const request of requests) {
-      if (request.kind === "open") this.tellOpened(request, plan, results);
-      else this.tellClosed(request, plan, results);
-    }
-    this.afterChange();
-  }
-
-  private tellOpened(request: GrantRequest & { kind: "open" }, plan: Plan, results: Results): void {
-    const { policy, source } = request;
-    const opened: Port[] = [];
-    const refused = new Map<Refusal, { ports: Port[]; result: RefusedChange }>();
-    for (const port of request.ports) {
-      const result = results.get(grantKey(source, port)) ?? limitReached;
-      if (result.kind === "done") opened.push(port);
-      else if (refused.has(result.reason)) refused.get(result.reason)?.ports.push(port);
-      else refused.set(result.reason, { ports: [port], result });
-    }
-    const isHeld = (port: Port) => plan.get(grantKey(source, port))?.before?.deadlines.has(policy.id) ?? false;
-    if (opened.length > 0) this.announcer.opened(request, opened, opened.some(isHeld));
-    for (const { ports, result } of refused.values()) this.failed({ request: { ...request, ports }, result });
-  }
-
-  private tellClosed(request: GrantRequest & { kind: "close" }, plan: Plan, results: Results): void {
-    const holds: EndedHold[] = [];
-    for (const port of request.ports) {
-      const planned = plan.get(grantKey(request.source, port));
-      const result = results.get(grantKey(request.source, port));
-      if (planned?.before === undefined) continue;
-      if (result?.kind === "done") holds.push(...endedHolds(planned.before, planned.after));
-      else if (result !== undefined) this.failed({ request: { ...request, ports: [port] }, result });
-    }
-    this.announcer.ended(holds, "revoked", request.cause);
-    this.cut(holds);
-  }
-
-  /** Keeps what failed for another try, unless somebody has asked for something else meanwhile. */
-  private failed({ request, result }: FailedRequest): void {
-    const isOverridden = (port: Port) => this.requests.some((newer) => decides(newer, request, port));
-    const kept = request.ports.filter((port) => !isOverridden(port));
-    const isKept = kept.length > 0 && this.retries.keep(request, kept, result);
-    const ports = isKept ? request.ports.filter(isOverridden) : request.ports;
-    if (ports.length > 0) this.tellFailed({ request: { ...request, ports }, result });
+  private async closeByHand(source: Address): Promise<number> {
+    const { closed, stillOpen } = await this.byHand.close(source);
+    this.announcer.ended(closed, "revoked", "socket");
+    this.cut(closed);
+    if (stillOpen.length > 0) throw new Error(`nftables failed and ${stillOpen.join(", ")} is still open: try again`);
+    return closed.length;
   }
 
   private tellFailed({ request, result }: FailedRequest): void {
@@ -321,9 +202,7 @@ export class Granter {
 
   /** Ends the connections behind doors that are closed now, where the policy says so. */
   private cut(holds: readonly EndedHold[]): void {
-    for (const { source, port, closed } of holds) {
-      if (closed && this.cuttingPorts.has(portKey(port))) void this.options.connections.cut(source, port);
-    }
+    for (const { source, port } of this.policies.cutting(holds)) void this.options.connections.cut(source, port);
   }
 
   /** Tells the counts and sets the one timer for the next deadline. */
@@ -342,8 +221,4 @@ export class Granter {
     this.cut(holds);
     this.afterChange();
   }
-}
-
-function kernelError(error: unknown): ChangeResult & { kind: "refused" } {
-  return { kind: "refused", reason: "kernel-error", detail: error instanceof Error ? error.message : String(error) };
 }

@@ -96,6 +96,31 @@ describe("somebody", () => {
     expect(await connect(alice, 3002)).toBe("open");
   });
 
+  test("adds an element by hand: it is listed as such, with and without an agent, and revocation closes it", async () => {
+    for (const host of [alice, bob]) await agent.cli("revoke", host.ipv4); // what earlier tests have left open
+    await gate.expect("nft", ["-f", "-"], { input: byHand(alice, bob) });
+    expect(await alice.connect(gate.ipv4, 3002)).toBe("open");
+    const rows = async () => (await agent.cli("grants")).stdout.split("\n").map((line) => line.split(/ {2,}/));
+    expect(await rows()).toContainEqual([alice.ipv4, "3002/tcp", "by hand", "until closed"]);
+    const json = JSON.parse((await agent.cli("grants", "-o", "json")).stdout);
+    expect(json).toContainEqual({ source: alice.ipv4, port: "3002/tcp", sequences: [], leftSeconds: null });
+    const fromKernel = await agent.cli("grants", "--socket", "/nowhere");
+    expect(fromKernel.stdout).toMatch(new RegExp(`^${alice.ipv4} +3002/tcp +by hand +until closed$`, "m"));
+    const from = agent.process.lines.length;
+    const revoked = await agent.cli("revoke", alice.ipv4);
+    expect(revoked).toMatchObject({ code: 0, stdout: `1 port was closed for ${alice.ipv4}.\n` });
+    const audit = await agent.process.waitForLine('"grant-revoked"', { from });
+    expect(JSON.parse(audit)).toMatchObject({
+      source: alice.ipv4,
+      policy: "by hand",
+      ports: ["3002/tcp"],
+      detail: "socket",
+    });
+    expect(await alice.connect(gate.ipv4, 3002, { timeoutMs: 300 })).toBe("silent");
+    expect(await agent.elements("granted4")).toEqual([`${bob.ipv4} . tcp . 3002`]);
+    await gate.expect("nft", ["flush", "set", "inet", "knockgate", "granted4"]);
+  }, 30_000);
+
   test("flushes the ruleset again and again, just before a knock is complete: each gets in", async () => {
     for (let round = 0; round < 5; round++) {
       await agent.cli("revoke", alice.ipv4);
@@ -174,4 +199,9 @@ spec:
   knock: { steps: [${knock.join(", ")}] }
   opens: { ports: [${ports}], for: ${forTime} }
 `;
+}
+
+/** What opens 3002/tcp for some hosts until somebody closes it. */
+function byHand(...hosts: readonly Host[]): string {
+  return hosts.map(({ ipv4 }) => `add element inet knockgate granted4 { ${ipv4} . tcp . 3002 }\n`).join("");
 }

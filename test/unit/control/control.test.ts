@@ -15,7 +15,7 @@ class FakeTarget implements ControlTarget {
   readonly watchers = new Set<(event: object) => void>();
   watchedSource: string | undefined;
 
-  grants(): readonly GrantRow[] {
+  async grants(): Promise<readonly GrantRow[]> {
     return [row];
   }
 

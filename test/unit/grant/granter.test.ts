@@ -282,6 +282,39 @@ describe("a door closes", () => {
   });
 });
 
+describe("a door that was opened by hand", () => {
+  const byHand = { port: { protocol: "tcp", port: 23 }, policies: [], deadlineMicros: undefined } as const;
+
+  test("is seen beside the grants, and closed with its source's doors, which tells that it was by hand", async () => {
+    const granter = start([samplePolicy({ established: "Cut", ports: ["23/tcp"], forSeconds: 30 })]);
+    for (const source of [alice, bob]) keep({ source, ...byHand });
+    expect(granter.liveGrants()).toEqual([]);
+    expect(await granter.grantsByHand()).toHaveLength(2);
+    expect(await granter.revoke(alice)).toBe(1);
+    expect(open()).toEqual(["2001:db8::12 23/tcp until closed"]);
+    expect(events).toMatchObject([{ kind: "revoked", policy: "by hand", detail: "socket" }]);
+    expect(cuts).toEqual(["192.0.2.11 23/tcp"]);
+    expect(await granter.revoke(alice)).toBe(0);
+  });
+
+  test("is not what one of its source's sequences has opened", async () => {
+    const granter = start([ssh]);
+    keep({ source: alice, ...byHand });
+    await knocked(granter, ssh, alice);
+    expect(await granter.grantsByHand()).toMatchObject([{ port: { port: 23 } }]);
+    expect(await granter.revoke(alice, "default/ssh")).toBe(1);
+    expect(open()).toEqual(["192.0.2.11 23/tcp until closed"]);
+  });
+
+  test("that the kernel does not close is not said to be closed", async () => {
+    const granter = start([ssh]);
+    keep({ source: alice, ...byHand });
+    gate.refuse = () => ({ kind: "refused", reason: "kernel-error", detail: "nftables refused" });
+    await expect(granter.revoke(alice)).rejects.toThrow("23/tcp is still open");
+    expect(events).toEqual([]);
+  });
+});
+
 describe("after a restart", () => {
   test("the ledger is what the kernel holds; unknown policies expire by themselves", async () => {
     const deadline = clock.nowMicros() + 12e6;
