@@ -5,6 +5,7 @@ import { type ConfigText, type RawResource, readText } from "./document.ts";
 import { type Draft, draftPolicy } from "./draft.ts";
 import { problemFor, rejects } from "./finding.ts";
 import { fingerprintOf } from "./fingerprint.ts";
+import { concernOf, type NodeLabels } from "./node-selector.ts";
 import type { Policy, Sequence } from "./policy.ts";
 import { formatPort, type Port, portKey, portOfKey } from "./port.ts";
 import type { Problem } from "./problem.ts";
@@ -22,6 +23,8 @@ export interface CompileOptions {
   readonly allowCritical: boolean;
   /** The namespace of policies that name none. */
   readonly defaultNamespace: string;
+  /** This node's, where they are known: policies for other nodes are left out before anything else is read of them. */
+  readonly nodeLabels?: NodeLabels | undefined;
   /** Policies in force that must not lose their doors because a new version of them is rejected; see admission.ts. */
   readonly standing?: readonly Policy[] | undefined;
 }
@@ -52,7 +55,9 @@ const mostProblems = 2000;
 /** From all texts at once to one immutable configuration and all problems. Pure; never throws, whatever the texts hold. */
 export function compile(texts: readonly ConfigText[], options: CompileOptions): Compilation {
   const read = texts.map((text) => readText(text, options.defaultNamespace));
-  const resources = read.flatMap((text) => text.resources);
+  const resources = read
+    .flatMap((text) => text.resources)
+    .filter(({ value }) => concernOf(value, options.nodeLabels) !== "elsewhere");
   const surplus = resources.slice(mostPolicies, mostPolicies + 1);
   const { drafts, problems } = draftAll(resources.slice(0, mostPolicies), options);
   const guards = options.guards.filter((port) => options.allowCritical || !isCritical(port));

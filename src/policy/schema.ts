@@ -87,7 +87,7 @@ const stepsFrom = z.strictObject({
   secretKeyRef: z.strictObject({
     name: text("name-invalid", namePattern, 253).describe("A Secret in the policy's namespace."),
     key: text("name-invalid", /^[-._a-zA-Z0-9]+$/, 253).describe(
-      "The key in it; its value is the steps, comma separated.",
+      "The key in it; its value is the steps, `7000/udp, 8000/tcp`.",
     ),
   }),
 });
@@ -96,9 +96,7 @@ const stepsFrom = z.strictObject({
 const knock = z
   .strictObject({
     steps: steps.optional().describe("The ports to knock on, in order."),
-    stepsFrom: stepsFrom
-      .optional()
-      .describe("The same from a Secret; only read from the Kubernetes API (not in this version yet)."),
+    stepsFrom: stepsFrom.optional().describe("The same from a Secret; only in a KnockSequence of the Kubernetes API."),
     within: duration("within-out-of-range", longestWithin, false)
       .default("15s")
       .describe("Time for the whole sequence, from its first knock; 100ms to 1h."),
