@@ -16,6 +16,7 @@
 import { createHash } from "node:crypto";
 import type { Clock, Timer } from "../clock.ts";
 import { type Compilation, type CompileOptions, compile } from "../policy/compile.ts";
+import type { NodeLabels } from "../policy/node-selector.ts";
 import { portKey } from "../policy/port.ts";
 import type { Problem } from "../policy/problem.ts";
 import type { ConfigReport } from "./config-report.ts";
@@ -25,7 +26,9 @@ import type { ConfigDocument, ConfigSource, Snapshot } from "./config-source.ts"
 export interface ConfigKeeperOptions {
   /** Their documents count in this order. */
   readonly sources: readonly ConfigSource[];
-  readonly compileOptions: Omit<CompileOptions, "standing">;
+  readonly compileOptions: Omit<CompileOptions, "standing" | "nodeLabels">;
+  /** This node's labels as they are now; undefined where nobody knows them. */
+  readonly nodeLabels?: (() => NodeLabels | undefined) | undefined;
   readonly clock: Clock;
   readonly report: ConfigReport;
   /**
@@ -81,6 +84,11 @@ export class ConfigKeeper {
     await Promise.all(this.options.sources.map((source) => source.reread()));
     this.take();
     await this.work;
+  }
+
+  /** Something beside the snapshots has changed: the labels of the node. */
+  weighAgain(): void {
+    if (this.started) this.take();
   }
 
   /** Idempotent. */
@@ -153,14 +161,21 @@ export class ConfigKeeper {
   /** All documents in the order of their sources; undefined when nothing has changed since they were last asked for. */
   private newDocuments(): readonly ConfigDocument[] | undefined {
     const snapshots = this.options.sources.map((source) => this.snapshots.get(source));
-    const seen = createHash("sha256").update(JSON.stringify(snapshots)).digest("hex");
+    const seen = createHash("sha256")
+      .update(JSON.stringify([snapshots, this.options.nodeLabels?.()]))
+      .digest("hex");
     if (seen === this.lastSeen) return undefined;
     this.lastSeen = seen;
     return snapshots.flatMap((snapshot) => snapshot?.documents ?? []);
   }
 
   private compile(documents: readonly ConfigDocument[]): Compilation {
-    return compile(documents, { ...this.options.compileOptions, standing: this.current?.policies ?? [] });
+    const { compileOptions, nodeLabels } = this.options;
+    return compile(documents, {
+      ...compileOptions,
+      nodeLabels: nodeLabels?.(),
+      standing: this.current?.policies ?? [],
+    });
   }
 
   /** Why the snapshots are not to be believed as a whole, a few sentences. */

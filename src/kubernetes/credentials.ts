@@ -131,13 +131,17 @@ function withoutGaps(fields: Readonly<Record<string, unknown>>): Record<string, 
 
 /**
  * The namespace that is the agent's own: `POD_NAMESPACE`, else that of the pod's service account, else that of the kubeconfig's
- * context, else `default`.
+ * context, else `default`. Undefined where there are no credentials that could tell.
  */
-export function ownNamespace(kubeconfig: string | undefined, env: NodeJS.ProcessEnv): string {
+export function ownNamespace(kubeconfig: string | undefined, env: NodeJS.ProcessEnv): string | undefined {
   const given = env.POD_NAMESPACE?.trim();
   if (given !== undefined && given !== "") return given;
-  if (kubeconfig === undefined && isInPod())
-    return readFileSync(tokenPath.replace(/token$/, "namespace"), "utf8").trim();
-  const config = loadKubeConfig(kubeconfig);
-  return config.getContextObject(config.currentContext)?.namespace ?? "default";
+  try {
+    if (kubeconfig === undefined && isInPod())
+      return readFileSync(tokenPath.replace(/token$/, "namespace"), "utf8").trim();
+    const config = loadKubeConfig(kubeconfig);
+    return config.getContextObject(config.currentContext)?.namespace ?? "default";
+  } catch {
+    return undefined; // what is wrong with them is said by whoever uses them
+  }
 }

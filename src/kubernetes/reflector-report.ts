@@ -1,4 +1,4 @@
-import type { ApiErrorCode } from "./api-error.ts";
+import type { ApiError, ApiErrorCode } from "./api-error.ts";
 
 /** Why a list or watch was begun anew, as the metric's label says it. */
 export const restartCauses = [
@@ -34,14 +34,31 @@ export function causeOf(code: ApiErrorCode): RestartCause {
   }
 }
 
-/** What a reflector tells; observability implements it. */
-export interface ReflectorReport {
-  /** A list or watch of this resource is begun anew. */
-  restarted(resource: WatchedResource, cause: RestartCause): void;
-  /** Whoever is told of changes threw: a defect of ours. The watch goes on. */
-  handlerFailed(resource: WatchedResource, error: unknown): void;
-}
-
 /** What is watched, as the metric's label says it. */
 export const watchedResources = ["knocksequences", "configmaps", "secrets", "nodes"] as const;
 export type WatchedResource = (typeof watchedResources)[number];
+
+/** Which watch it is: of a resource, in a namespace, in all (`*`), or of one object (`bastion/knocks`). */
+export interface WatchName {
+  readonly resource: WatchedResource;
+  readonly scope: string;
+}
+
+/** How current the copy of a watch is. */
+export type Condition =
+  /** Listed, and watched or about to be. */
+  | { readonly kind: "current" }
+  /** Not listed yet. */
+  | { readonly kind: "waiting" }
+  /** The last request failed; what is known may be out of date. */
+  | { readonly kind: "failing"; readonly error: ApiError };
+
+/** What a reflector tells; observability implements it. */
+export interface ReflectorReport {
+  /** A list or watch is begun anew. */
+  restarted(watch: WatchName, cause: RestartCause): void;
+  /** The watch has become current, or a request has failed; undefined: it has ended. */
+  condition(watch: WatchName, condition: Condition | undefined): void;
+  /** Whoever is told of changes threw: a defect of ours. The watch goes on. */
+  handlerFailed(watch: WatchName, error: unknown): void;
+}

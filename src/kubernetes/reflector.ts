@@ -14,20 +14,11 @@
  * | 429, or any answer with Retry-After | as long as the server asks |
  */
 import type { Clock } from "../clock.ts";
-import type { ApiClient, ObjectList, Selection, WatchEvent } from "./api-client.ts";
+import type { ApiClient, Selection, WatchEvent } from "./api-client.ts";
 import { ApiError, errorOfEvent } from "./api-error.ts";
-import { causeOf, type ReflectorReport, type WatchedResource } from "./reflector-report.ts";
+import { type Condition, causeOf, type ReflectorReport, type WatchName } from "./reflector-report.ts";
 import { isKubeObject, type KubeObject } from "./resource.ts";
 import { RetryPace } from "./retry-pace.ts";
-
-/** How current the copy is. */
-export type Condition =
-  /** Listed, and watched or about to be. */
-  | { readonly kind: "current" }
-  /** Not listed yet. */
-  | { readonly kind: "waiting" }
-  /** The last request failed; what is known may be out of date. */
-  | { readonly kind: "failing"; readonly error: ApiError };
 
 /** The complete copy; objects by `namespace/name`. */
 export type Objects = ReadonlyMap<string, KubeObject>;
@@ -36,8 +27,8 @@ export type Objects = ReadonlyMap<string, KubeObject>;
 export interface ReflectorOptions {
   readonly client: Pick<ApiClient, "list" | "watch">;
   readonly selection: Selection;
-  /** What it is in metrics. */
-  readonly resource: WatchedResource;
+  /** What it is in metrics and logs. */
+  readonly name: WatchName;
   readonly clock: Clock;
   /** From 0 to 1, 1 excluded. */
   readonly random: () => number;
@@ -83,11 +74,17 @@ export class Reflector {
     return this.state;
   }
 
-  /** Begins; without effect when it has begun. */
-  start(): void {
-    if (this.running !== undefined) return;
+  /**
+   * Begins; resolves when the first list has succeeded or failed, or when it is stopped. Without effect when it has begun, and
+   * resolves at once.
+   */
+  start(): Promise<void> {
+    if (this.running !== undefined) return Promise.resolve();
     const ending = new AbortController();
-    this.running = { ending, ended: this.run(ending.signal) };
+    this.state = { kind: "waiting" };
+    const tried = new Promise<void>((resolve) => this.asking.push(resolve));
+    this.running = { ending, ended: Promise.resolve().then(() => this.run(ending.signal)) };
+    return tried;
   }
 
   /** Nothing is told any more once this was called; resolves when no request is under way. May be started again at once. */
@@ -98,6 +95,7 @@ export class Reflector {
     running.ending.abort();
     this.interrupt();
     for (const asked of this.asking.splice(0)) asked();
+    this.options.report.condition(this.options.name, undefined);
     await running.ended;
   }
 
@@ -119,21 +117,24 @@ export class Reflector {
 
   /** One list or watch, to its end; how long to wait before the next. */
   private async round(ending: AbortSignal): Promise<number> {
-    const { resource, report, clock } = this.options;
+    const { name, report, clock } = this.options;
     const began = clock.nowMicros();
     const isWatch = this.version !== undefined && this.asking.length === 0;
+    const asked = isWatch ? [] : this.asking.splice(0);
     try {
       if (isWatch) await this.watch(ending);
       else await this.list(ending);
       if (!isWatch || ending.aborted) return 0;
       const wasAsked = this.asking.length > 0;
-      report.restarted(resource, wasAsked ? "asked" : "ended");
+      report.restarted(name, wasAsked ? "asked" : "ended");
       return wasAsked || this.wasUseful(began) ? 0 : this.pace.next(undefined);
     } catch (thrown) {
       if (ending.aborted) return 0;
       const error = thrown instanceof ApiError ? thrown : new ApiError("malformed", String(thrown), { cause: thrown });
       if (isWatch) this.wasUseful(began);
       return this.failed(error, isWatch);
+    } finally {
+      for (const each of asked) each();
     }
   }
 
@@ -145,10 +146,10 @@ export class Reflector {
 
   private failed(error: ApiError, wasWatch: boolean): number {
     if (wasWatch && this.asking.length > 0) {
-      this.options.report.restarted(this.options.resource, "asked");
+      this.options.report.restarted(this.options.name, "asked");
       return 0;
     }
-    this.options.report.restarted(this.options.resource, causeOf(error.code));
+    this.options.report.restarted(this.options.name, causeOf(error.code));
     if (mustList(error)) this.version = undefined;
     // A watch whose version is too old says nothing about the API, and is no failure when it lived.
     if (!(wasWatch && error.code === "expired")) this.become({ kind: "failing", error });
@@ -156,17 +157,9 @@ export class Reflector {
   }
 
   private async list(ending: AbortSignal): Promise<void> {
-    const asked = this.asking.splice(0);
-    try {
-      const { body } = await this.options.client.list(this.options.selection, ending);
-      if (ending.aborted) return;
-      this.take(body);
-    } finally {
-      for (const each of asked) each();
-    }
-  }
-
-  private take({ objects, resourceVersion }: ObjectList): void {
+    const { body } = await this.options.client.list(this.options.selection, ending);
+    if (ending.aborted) return;
+    const { objects, resourceVersion } = body;
     this.version = resourceVersion;
     this.become({ kind: "current" });
     this.tell(new Map(objects.map((object) => [keyOf(object), object])));
@@ -214,6 +207,7 @@ export class Reflector {
   private become(condition: Condition): void {
     if (condition.kind === "current" && this.state.kind === "current") return;
     this.state = condition;
+    if (this.running !== undefined) this.options.report.condition(this.options.name, condition);
     this.call(() => this.options.conditionChanged?.(condition));
   }
 
@@ -228,7 +222,7 @@ export class Reflector {
     try {
       handler();
     } catch (error) {
-      this.options.report.handlerFailed(this.options.resource, error);
+      this.options.report.handlerFailed(this.options.name, error);
     }
   }
 

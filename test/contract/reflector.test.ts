@@ -2,8 +2,8 @@ import { once } from "node:events";
 import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ApiClient } from "../../src/kubernetes/api-client.ts";
-import { type Condition, type Objects, Reflector } from "../../src/kubernetes/reflector.ts";
-import type { RestartCause } from "../../src/kubernetes/reflector-report.ts";
+import { type Objects, Reflector } from "../../src/kubernetes/reflector.ts";
+import type { Condition, RestartCause } from "../../src/kubernetes/reflector-report.ts";
 import { FakeClock } from "../fake/fake-clock.ts";
 import { kubeObject, ScriptedApi, type ScriptedRequest } from "../fake/scripted-api.ts";
 
@@ -19,6 +19,8 @@ let reflector: Reflector;
 let told: EventTarget;
 let copies: string[][];
 let conditions: Condition[];
+/** The same as the report has it; undefined: it has ended. */
+let reported: (Condition | undefined)[];
 let causes: RestartCause[];
 let handlerFailures: number;
 let handler: (objects: Objects) => void;
@@ -30,13 +32,14 @@ beforeEach(async () => {
   told = new EventTarget();
   copies = [];
   conditions = [];
+  reported = [];
   causes = [];
   handlerFailures = 0;
   handler = () => {};
   reflector = new Reflector({
     client,
     selection: { kind, namespace: "bastion" },
-    resource: "knocksequences",
+    name: { resource: "knocksequences", scope: "bastion" },
     clock,
     random: () => 0.5,
     report: {
@@ -44,6 +47,7 @@ beforeEach(async () => {
         causes.push(cause);
         told.dispatchEvent(new Event("restarted"));
       },
+      condition: (_, condition) => void reported.push(condition),
       handlerFailed: () => {
         handlerFailures++;
       },
@@ -73,7 +77,7 @@ async function until(what: "restarted" | "changed", act: () => void): Promise<vo
 
 /** Starts, lists `a` at version 20, and hands over the watch that follows. */
 async function startWatching(): Promise<ScriptedRequest> {
-  reflector.start();
+  void reflector.start();
   const list = await api.expect("list");
   await until("changed", () => list.items([a], "20"));
   const watch = await api.expect("watch");
@@ -100,7 +104,7 @@ describe("the copy", () => {
   });
 
   test("is listed in pages and watched from the last version with bookmarks, each with an end of its own", async () => {
-    reflector.start();
+    void reflector.start();
     const first = await api.expect("list");
     expect(first.url.pathname).toBe("/apis/knockgate.io/v1alpha1/namespaces/bastion/knocksequences");
     expect(first.get("limit")).toBe("500");
@@ -144,7 +148,7 @@ describe("a list that fails", () => {
     { name: "404: the CRD may come", status: 404, cause: "missing", error: "missing", waitMs: 11_250 },
     { name: "429 without Retry-After", status: 429, cause: "throttled", error: "throttled", waitMs: 375 },
   ])("is tried again after a wait: $name", async ({ status, cause, error, waitMs }) => {
-    reflector.start();
+    void reflector.start();
     const list = await api.expect("list");
     await until("restarted", () => list.refuse(status));
     expect(causes).toEqual([cause]);
@@ -160,14 +164,14 @@ describe("a list that fails", () => {
     { name: "429", status: 429 },
     { name: "503", status: 503 },
   ])("waits as long as $name asks with Retry-After, and a little more", async ({ status }) => {
-    reflector.start();
+    void reflector.start();
     const list = await api.expect("list");
     await until("restarted", () => list.refuse(status, { "Retry-After": "7" }));
     expect(clock.nextTimerMs).toBe(7375);
   });
 
   test("waits twice as long each time, up to half a minute", async () => {
-    reflector.start();
+    void reflector.start();
     const waits: (number | undefined)[] = [];
     for (let round = 0; round < 9; round++) {
       const list = await api.expect("list");
@@ -179,7 +183,7 @@ describe("a list that fails", () => {
   });
 
   test("is tried again at once with the renewed token after 401, later with a wait", async () => {
-    reflector.start();
+    void reflector.start();
     const list = await api.expect("list");
     expect(list.headers.authorization).toBe("Bearer first");
     list.refuse(401);
@@ -191,7 +195,7 @@ describe("a list that fails", () => {
   });
 
   test("does not wait for ever for an answer", async () => {
-    reflector.start();
+    void reflector.start();
     const list = await api.expect("list");
     await until("restarted", () => clock.advance(30_000));
     expect(nameOf(reflector.condition)).toBe("late");
@@ -204,7 +208,7 @@ describe("a list that fails", () => {
     { name: "an item without metadata", body: { metadata: { resourceVersion: "1" }, items: [1] }, code: "malformed" },
     { name: "null", body: null, code: "malformed" },
   ])("does not believe $name", async ({ body, code }) => {
-    reflector.start();
+    void reflector.start();
     const list = await api.expect("list");
     await until("restarted", () => list.answer(200, body));
     expect(nameOf(reflector.condition)).toBe(code);
@@ -212,7 +216,7 @@ describe("a list that fails", () => {
   });
 
   test("begins afresh when its pages have expired", async () => {
-    reflector.start();
+    void reflector.start();
     (await api.expect("list")).items([a], "20", "more");
     const second = await api.expect("list");
     await until("restarted", () => second.refuse(410));
@@ -260,7 +264,7 @@ describe("a watch", () => {
   });
 
   test.each([503, 500])("that is answered %i is begun again after a wait", async (status) => {
-    reflector.start();
+    void reflector.start();
     const list = await api.expect("list");
     await until("changed", () => list.items([a], "20"));
     const watch = await api.expect("watch");
@@ -274,7 +278,7 @@ describe("a watch", () => {
     { name: "410 as an answer", act: (watch: ScriptedRequest) => watch.refuse(410) },
     { name: "410 as an event", act: (watch: ScriptedRequest) => watch.begin().event("ERROR", { code: 410 }) },
   ])("whose version is too old is preceded by a list: $name", async ({ act }) => {
-    reflector.start();
+    void reflector.start();
     const list = await api.expect("list");
     await until("changed", () => list.items([a, b], "20"));
     const watch = await api.expect("watch");
@@ -377,10 +381,19 @@ describe("who is told", () => {
 });
 
 describe("starting and stopping", () => {
+  test.each([200, 403])("starting resolves when the first list was answered: %i", async (status) => {
+    const started = reflector.start();
+    const list = await api.expect("list");
+    if (status === 200) list.items([a], "20");
+    else list.refuse(status);
+    await started;
+    expect(nameOf(reflector.condition)).toBe(status === 200 ? "current" : "forbidden");
+  });
+
   test("starting twice makes one watch", async () => {
-    reflector.start();
+    void reflector.start();
     const watch = await startWatching();
-    reflector.start();
+    void reflector.start();
     await until("changed", () => watch.event("ADDED", b));
     expect(api.untaken).toBe(0);
     expect(api.sockets.size).toBe(1);
@@ -392,11 +405,12 @@ describe("starting and stopping", () => {
     await watch.closed;
     expect(causes).toEqual([]);
     expect(conditions.map(nameOf)).toEqual(["current"]);
+    expect(reported.map(nameOf)).toEqual(["current", undefined]);
     expect(clock.pendingTimers).toBe(0);
   });
 
   test("stopping while it lists opens no watch afterwards", async () => {
-    reflector.start();
+    void reflector.start();
     const list = await api.expect("list");
     await reflector.stop();
     await list.closed;
@@ -406,7 +420,7 @@ describe("starting and stopping", () => {
   });
 
   test("stopping while it waits takes the timer back", async () => {
-    reflector.start();
+    void reflector.start();
     const list = await api.expect("list");
     await until("restarted", () => list.refuse(403));
     await reflector.stop();
@@ -416,11 +430,12 @@ describe("starting and stopping", () => {
   test("starting again right after stopping works, and only the new watch is left", async () => {
     const watch = await startWatching();
     const stopped = reflector.stop();
-    reflector.start();
+    void reflector.start(); // lists, for nobody knows how much later it is
     await stopped;
     await watch.closed;
-    const next = await api.expect("watch");
-    await until("changed", () => next.begin().event("ADDED", b));
+    const list = await api.expect("list");
+    await until("changed", () => list.items([a, b], "30"));
+    await api.expect("watch");
     expect(copies.at(-1)).toEqual(["bastion/a", "bastion/b"]);
     expect(api.untaken).toBe(0);
   });
@@ -441,7 +456,7 @@ describe("listing again", () => {
   });
 
   test("while a list is under way it takes another one, as the first may be old", async () => {
-    reflector.start();
+    void reflector.start();
     const first = await api.expect("list");
     let done = false;
     const relisted = reflector.relist().then(() => {
@@ -455,7 +470,7 @@ describe("listing again", () => {
   });
 
   test("does not wait for the retry, and resolves when it fails as well", async () => {
-    reflector.start();
+    void reflector.start();
     const list = await api.expect("list");
     await until("restarted", () => list.refuse(403));
     const relisted = reflector.relist();

@@ -21,6 +21,13 @@ describe("options", () => {
   test("have the defaults of the reference", () => {
     expect(read(config)).toEqual({
       configs: ["/etc/knockgate"],
+      crd: false,
+      configMaps: [],
+      namespaces: [],
+      allNamespaces: false,
+      nodeName: "",
+      kubeconfig: "",
+      stateSecrets: false,
       interfaces: [],
       confirmWithin: 0,
       mode: "enforce",

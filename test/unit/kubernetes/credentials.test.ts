@@ -86,4 +86,5 @@ test("the own namespace is the pod's, else the context's", () => {
   const path = kubeconfig("t");
   expect(ownNamespace(path, { POD_NAMESPACE: "gate" })).toBe("gate");
   expect(ownNamespace(path, {})).toBe("bastion");
+  expect(ownNamespace("/nowhere/config", {})).toBeUndefined();
 });
