@@ -303,9 +303,9 @@ describe("a watch", () => {
   test("that falls silent is given up and begun again", async () => {
     const watch = await startWatching();
     await until("changed", () => watch.event("ADDED", b));
-    clock.advance(80_000);
+    clock.advance(140_000);
     await until("changed", () => watch.event("MODIFIED", kubeObject("b", "13"))); // a sign of life
-    clock.advance(89_000);
+    clock.advance(149_000);
     expect(causes).toEqual([]);
     await until("restarted", () => clock.advance(1000));
     expect(causes).toEqual(["idle"]);
