@@ -73,8 +73,9 @@ export class Agent {
     // Nothing is written so far: an agent that waits is as far as it can be when the other one ends.
     if (!(await this.becomeOnlyAgent(ending))) return;
     if (isTaken) await listen(this.http, options.listen);
+    const warned = (message: string) => observability.log("kubernetes-warned", message);
     const report = observability.kubernetes;
-    const kubernetes = await KubernetesStages.open(options, { clock: systemClock, report });
+    const kubernetes = await KubernetesStages.open(options, { clock: systemClock, report, warned });
     this.stages = new AgentStages(options, observability, { nft, links: this.links, kubernetes });
     this.started.push(() => this.stages?.drain());
     await this.stages.start();

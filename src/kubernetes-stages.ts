@@ -7,6 +7,7 @@ import type { KubeCredentials } from "./kubernetes/credentials.ts";
 import { NodeWatch } from "./kubernetes/node-watch.ts";
 import type { ReflectorReport } from "./kubernetes/reflector-report.ts";
 import { Watches } from "./kubernetes/watches.ts";
+import { NodeLabelsFile } from "./node-labels-file.ts";
 import { type AgentOptions, readsApi } from "./options.ts";
 import type { NodeLabels } from "./policy/node-selector.ts";
 
@@ -14,6 +15,8 @@ import type { NodeLabels } from "./policy/node-selector.ts";
 export interface KubernetesSurroundings {
   readonly clock: Clock;
   readonly report: ReflectorReport;
+  /** One sentence for the log. */
+  readonly warned: (message: string) => void;
 }
 
 /** The Kubernetes side of an agent: the watches of its policies, of what their Secrets hold, and of its node. */
@@ -25,18 +28,24 @@ export class KubernetesStages {
   private readonly client: ApiClient;
   private readonly crd: CrdSource | undefined;
   private readonly node: NodeWatch | undefined;
+  private readonly labelsFile: NodeLabelsFile | undefined;
+  private readonly warned: (message: string) => void;
   private labelsChanged: () => void = () => {};
 
   private constructor(
     options: AgentOptions,
-    { clock, report }: KubernetesSurroundings,
+    { clock, report, warned }: KubernetesSurroundings,
     { credentials, namespace }: { readonly credentials: KubeCredentials; readonly namespace: string },
   ) {
     this.namespace = namespace;
     this.client = new ApiClient({ credentials, clock });
     const watches = new Watches({ client: this.client, clock, random: Math.random, report });
-    const { nodeName, allNamespaces } = options;
-    if (nodeName !== "") this.node = new NodeWatch(watches, nodeName, () => this.relabelled());
+    this.warned = warned;
+    const { nodeName, allNamespaces, stateDir } = options;
+    if (nodeName !== "") {
+      this.labelsFile = new NodeLabelsFile(stateDir, nodeName);
+      this.node = new NodeWatch(watches, nodeName, () => this.relabelled(), this.rememberedLabels());
+    }
     const own = options.namespaces.length > 0 ? options.namespaces : [namespace];
     const namespaces = allNamespaces ? undefined : own;
     const nodeLabels = () => this.nodeLabels;
@@ -79,7 +88,25 @@ export class KubernetesStages {
 
   /** Where objects are read, other Secrets may be needed first: their source then says when all is there. */
   private relabelled(): void {
+    this.keepLabels();
     if (this.crd === undefined) this.labelsChanged();
     else this.crd.labelsChanged();
+  }
+
+  private rememberedLabels(): NodeLabels | undefined {
+    try {
+      return this.labelsFile?.read();
+    } catch (error) {
+      this.warned(`the labels of the node kept for a restart could not be read: ${(error as Error).message}`);
+      return undefined;
+    }
+  }
+
+  private keepLabels(): void {
+    try {
+      if (this.nodeLabels !== undefined) this.labelsFile?.write(this.nodeLabels);
+    } catch (error) {
+      this.warned(`the labels of the node could not be kept for a restart: ${(error as Error).message}`);
+    }
   }
 }

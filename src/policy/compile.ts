@@ -43,7 +43,7 @@ export interface Compilation {
   readonly names: ReadonlySet<string>;
   /** Those of the problems because of which `names` may lack policies: something that may be one could not be read. */
   readonly unreadable: readonly Problem[];
-  /** Ports of accepted policies and `--guard`, ascending by key. */
+  /** Ports of accepted policies, of those that wait for their Secret after a restart, and `--guard`, ascending by key. */
   readonly guarded: readonly Port[];
   /** Those of them whose connections end with the grant. */
   readonly cutting: readonly Port[];
@@ -59,7 +59,7 @@ export function compile(texts: readonly ConfigText[], options: CompileOptions): 
     .flatMap((text) => text.resources)
     .filter(({ value }) => concernOf(value, options.nodeLabels) !== "elsewhere");
   const surplus = resources.slice(mostPolicies, mostPolicies + 1);
-  const { drafts, problems } = draftAll(resources.slice(0, mostPolicies), options);
+  const { drafts, waiting, problems } = draftAll(resources.slice(0, mostPolicies), options);
   const guards = options.guards.filter((port) => options.allowCritical || !isCritical(port));
   const admission = admit(drafts, resources, { ...options, guards });
   const policies = finish(admission, guards, options.served);
@@ -73,7 +73,7 @@ export function compile(texts: readonly ConfigText[], options: CompileOptions): 
     rejected: resources.length - admission.accepted.length - admission.keptUnchanged,
     names: new Set(resources.flatMap(({ policy }) => policy ?? [])),
     unreadable: [...read.flatMap((text) => text.unreadable), ...nameless, ...tooMany],
-    guarded: portSet([...guards, ...policies.flatMap(({ opens }) => opens?.ports ?? [])]),
+    guarded: portSet([...guards, ...[...policies, ...waiting].flatMap(({ opens }) => opens?.ports ?? [])]),
     cutting: portSet(policies.flatMap(({ opens }) => (opens?.established === "Cut" ? opens.ports : []))),
   };
 }
@@ -81,6 +81,7 @@ export function compile(texts: readonly ConfigText[], options: CompileOptions): 
 /** Each resource by itself. */
 function draftAll(resources: readonly RawResource[], options: CompileOptions) {
   const drafts: Draft[] = [];
+  const waiting: Draft[] = [];
   const problems: Problem[] = [];
   for (const resource of resources) {
     const parsed = knockSequenceSchema.safeParse(resource.value);
@@ -90,9 +91,12 @@ function draftAll(resources: readonly RawResource[], options: CompileOptions) {
     }
     const { draft, findings } = draftPolicy(resource, parsed.data, options);
     problems.push(...findings.map((finding) => problemFor(resource, finding)));
-    if (!findings.some(rejects)) drafts.push(draft);
+    const rejections = findings.filter(rejects);
+    if (rejections.length === 0) drafts.push(draft);
+    // It was in force before the restart: until its steps are known nobody gets in, and nobody else does either.
+    else if (rejections.every(({ code }) => code === "secret-not-kept")) waiting.push(draft);
   }
-  return { drafts, problems };
+  return { drafts, waiting, problems };
 }
 
 /** Draws the decoys, which takes the steps and doors of all. A kept version only loses those that are needed elsewhere now. */

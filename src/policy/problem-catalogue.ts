@@ -73,6 +73,10 @@ export const problemCatalogue = {
   "flags-contradict": error("A flag is asked for and forbidden", "keep one of the two"),
   "steps-from-unsupported": error("Steps from a Secret can only be read from the Kubernetes API", "list them in steps"),
   "secret-not-read": error("The Secret with the steps has not been read yet", "wait until the Kubernetes API answers"),
+  "secret-not-kept": error(
+    "What is in Secrets is not kept over a restart, so the policy waits for the Kubernetes API, its ports guarded",
+    "wait until the API answers, or pass --state-secrets",
+  ),
   "secret-missing": error("The Secret with the steps does not exist", "create it in the policy's namespace"),
   "secret-key-missing": error("The Secret has no such key, or its value is no text", "add the key, or name another"),
   "secret-forbidden": error(

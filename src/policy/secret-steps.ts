@@ -2,6 +2,7 @@ import { parsePort } from "./port.ts";
 
 /** Why the steps that a policy takes from a Secret are not known. Keys of the problem catalogue. */
 export type SecretTrouble =
+  | "secret-not-kept"
   | "secret-not-read"
   | "secret-missing"
   | "secret-key-missing"

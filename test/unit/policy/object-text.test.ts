@@ -58,6 +58,12 @@ describe("steps from a Secret", () => {
     expect(after.rejected).toBe(1);
   });
 
+  test("that were not kept over a restart keep the ports guarded, though nobody gets in", () => {
+    const waiting = compileObjects(objectText(secretSpec, { kind: "trouble", code: "secret-not-kept" }));
+    expect(waiting).toMatchObject({ policies: [], rejected: 1, guarded: [{ protocol: "tcp", port: 22 }] });
+    expect(compileObjects(objectText(secretSpec, { kind: "trouble", code: "secret-missing" })).guarded).toEqual([]);
+  });
+
   test.each(["", "7000,,8000", "7000 8000", "70000", "022", "ssh", "7000-7003", Array(33).fill("7000").join()])(
     "are not taken from %j, which is not told",
     (text) => {

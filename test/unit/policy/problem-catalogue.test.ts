@@ -24,7 +24,14 @@ function withoutFiles() {
   const run = policyText({ name: "run" }).concat("  run: { opened: [/bin/true] }\n");
   const knockdConf: ConfigText = { origin: "knockd.conf", format: "knockd-conf", text: "[options]\n" };
   const large: ConfigText = { origin: "large.yaml", format: "yaml", text: "#".repeat((1 << 20) + 1) };
-  const troubles = ["secret-not-read", "secret-missing", "secret-key-missing", "secret-forbidden", "secrets-too-many"];
+  const troubles = [
+    "secret-not-read",
+    "secret-not-kept",
+    "secret-missing",
+    "secret-key-missing",
+    "secret-forbidden",
+    "secrets-too-many",
+  ];
   const secrets = troubles.map((code) => objectText(secretSpec, { kind: "trouble", code: code as SecretTrouble }));
   const noSteps = objectText(secretSpec, { kind: "text", text: "none of your business" });
   const elsewhere = objectText({ ...plainSpec, nodeSelector: { role: "bastion" }, run: { opened: ["/bin/true"] } });
