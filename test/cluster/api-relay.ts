@@ -42,7 +42,7 @@ export class ApiRelay {
   /** Every connection is reset, and no new one is taken. */
   cut(): void {
     this.state = "cut";
-    for (const pair of this.pairs) for (const socket of pair) socket.resetAndDestroy();
+    for (const pair of this.pairs) for (const socket of pair) reset(socket);
   }
 
   /** Connections stay, and nothing comes through any more. */
@@ -64,7 +64,7 @@ export class ApiRelay {
   }
 
   private join(near: Socket): void {
-    if (this.state === "cut") return void near.resetAndDestroy();
+    if (this.state === "cut") return reset(near);
     const far = connect({ host: this.target.hostname, port: Number(this.target.port) });
     const pair = [near, far] as const;
     this.pairs.add(pair);
@@ -78,4 +78,10 @@ export class ApiRelay {
     }
     if (this.state === "silent") for (const socket of pair) socket.pause();
   }
+}
+
+/** A unix socket knows no reset. */
+function reset(socket: Socket): void {
+  if (socket.remoteAddress === undefined) socket.destroy();
+  else socket.resetAndDestroy();
 }
