@@ -5,6 +5,8 @@ import { watchFor } from "./capture-watch.ts";
 import { systemClock } from "./clock.ts";
 import { ConfigKeeper } from "./config-source/config-keeper.ts";
 import { FileSource } from "./config-source/file-source.ts";
+import { KeptSnapshots } from "./config-source/kept-snapshots.ts";
+import { SnapshotFile } from "./config-source/snapshot-file.ts";
 import { Confirmation, type ConfirmationState, type Mode } from "./confirmation.ts";
 import { ConfirmationFile } from "./confirmation-file.ts";
 import { ControlServer } from "./control/control-server.ts";
@@ -210,7 +212,8 @@ export class AgentStages {
   }
 
   private createKeeper(): ConfigKeeper {
-    const { configs, guards, serves, allowCommands, allowCritical } = this.options;
+    const { configs, guards, serves, allowCommands, allowCritical, stateDir, stateSecrets } = this.options;
+    const { config: report } = this.observability;
     const { kubernetes } = this;
     const defaultNamespace = kubernetes?.namespace ?? "default";
     return new ConfigKeeper({
@@ -218,7 +221,12 @@ export class AgentStages {
       compileOptions: { guards, served: serves, allowCommands, allowCritical, defaultNamespace },
       nodeLabels: () => kubernetes?.nodeLabels,
       clock: systemClock,
-      report: this.observability.config,
+      report,
+      kept: new KeptSnapshots({
+        store: new SnapshotFile(stateDir, { keepsSecrets: stateSecrets }),
+        clock: systemClock,
+        warned: (message) => report.warned(message),
+      }),
       apply: (compilation, isWhole) => this.apply(compilation, isWhole),
     });
   }

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "../clock.ts";
 import { parseAddressList } from "./address-list.ts";
+import { LinkFalls } from "./link-falls.ts";
 import type { LinkState } from "./packet-source.ts";
 import { type Following, ipCommand, type LinkCommands } from "./process-starter.ts";
 
@@ -28,13 +29,15 @@ export interface LinkWatchOptions {
 
 /**
  * Keeps this host's links and addresses current: `ip monitor` says that something has changed, `ip addr` is then read
- * whole, and once in a while without being told. What cannot be read leaves the last state in force.
+ * whole, and once in a while without being told. What cannot be read leaves the last state in force. A link that was down
+ * and is up again when the list is read shows in its `falls`.
  */
 export class LinkWatch implements LinkStates {
   readonly #clock: Clock;
   readonly #warned: (message: string) => void;
   readonly #commands: LinkCommands;
   readonly #listeners = new Set<(state: LinkState) => void>();
+  readonly #falls = new LinkFalls();
   #state: LinkState | undefined;
   #fingerprint = "";
   #following: Following | undefined;
@@ -85,7 +88,10 @@ export class LinkWatch implements LinkStates {
         this.#readIn(0);
       });
     };
-    this.#following = this.#commands.followChanges(() => this.#readIn(settleMs), ended);
+    this.#following = this.#commands.followChanges((printed) => {
+      this.#falls.read(printed);
+      this.#readIn(settleMs);
+    }, ended);
   }
 
   #readIn(delayMs: number): void {
@@ -113,14 +119,20 @@ export class LinkWatch implements LinkStates {
     const output = await this.#commands.readAddresses().catch((error: Error) => error);
     if (this.#closed) return;
     if (output instanceof Error) return this.#failed(`${output.message.split("\n")[0]}; is iproute2 installed?`);
-    const state = parseAddressList(output);
-    if (state === undefined) return this.#failed("`ip -j addr show` printed something that is no list of links.");
+    const listed = parseAddressList(output);
+    if (listed === undefined) return this.#failed("`ip -j addr show` printed something that is no list of links.");
     this.#faulty = false;
+    const state = this.#withFalls(listed);
     const fingerprint = JSON.stringify([state.links, state.localAddresses.map((address) => [...address])]);
     if (fingerprint === this.#fingerprint) return;
     this.#fingerprint = fingerprint;
     this.#state = state;
     for (const listener of [...this.#listeners]) listener(state);
+  }
+
+  #withFalls(state: LinkState): LinkState {
+    this.#falls.keep(new Set(state.links.map(({ index }) => index)));
+    return { ...state, links: state.links.map((link) => ({ ...link, falls: this.#falls.of(link.index) })) };
   }
 
   #failed(reason: string): void {

@@ -119,7 +119,8 @@ export class LiveSource implements PacketSource {
     if (plan.taps.length === 0) this.#stopAll();
     else if (this.#next === undefined) {
       const assignment = assign(plan.taps, this.#watch);
-      if (this.#current?.assignment.fingerprint !== assignment.fingerprint) this.#employ(assignment, cause);
+      if (this.#current?.assignment.fingerprint !== assignment.fingerprint)
+        this.#employ(assignment, sameTaps(this.#current?.assignment, assignment) ? cause : "link");
     }
     if (changed) this.#sendCheck();
     this.#tellCapturing();
@@ -293,6 +294,10 @@ export class LiveSource implements PacketSource {
     this.#capturing = text;
     this.#options.report.capturing(opened, waitingFor, trouble);
   }
+}
+
+function sameTaps(before: Assignment | undefined, after: Assignment): boolean {
+  return before === undefined || JSON.stringify(before.taps) === JSON.stringify(after.taps);
 }
 
 function assign(taps: readonly Tap[], watch: Watch): Assignment {

@@ -67,4 +67,6 @@ export interface Link {
   readonly loopback: boolean;
   /** The kind of link as ip(8) names it: `ether`, `loopback`, `none`, `ppp`… */
   readonly hardware?: string | undefined;
+  /** How often it was told to be down since the watch began: another number means that a capture on it has gone deaf. */
+  readonly falls?: number | undefined;
 }

@@ -22,8 +22,8 @@ export interface Following {
 export interface LinkCommands {
   /** `ip -j addr show`, or rejects with a reason. */
   readAddresses(): Promise<string>;
-  /** `ip monitor link address`: tells that something has changed, and that the process has ended. */
-  followChanges(changed: () => void, ended: () => void): Following;
+  /** `ip monitor link address`: tells that something has changed, with what it printed, and that the process has ended. */
+  followChanges(changed: (printed: Uint8Array) => void, ended: () => void): Following;
 }
 
 /** The real ip(8). */

@@ -1,10 +1,14 @@
 import type { FilterLink } from "./bpf-filter.ts";
 import type { Link, LinkState } from "./packet-source.ts";
 
-/** One interface to capture on. `index` is 0 for `any`; a link that was deleted and made again has another one. */
+/**
+ * One interface to capture on. `index` is 0 for `any`; a link that was deleted and made again has another one, and one that
+ * was down meanwhile has other `falls`.
+ */
 export interface Tap {
   readonly name: string;
   readonly index: number;
+  readonly falls: number;
   readonly kind: FilterLink;
 }
 
@@ -19,7 +23,8 @@ const podFacing = /^(veth|cali|lxc|cni|docker|br-|flannel|cilium|virbr)|^(kube-i
 
 /** The interfaces named, `any` for all in one, or without names every link that is up and leads outside. Pure. */
 export function planTaps(state: LinkState, interfaces: readonly string[]): TapPlan {
-  if (interfaces.includes("any")) return { taps: [{ name: "any", index: 0, kind: "cooked" }], waitingFor: [] };
+  if (interfaces.includes("any"))
+    return { taps: [{ name: "any", index: 0, falls: 0, kind: "cooked" }], waitingFor: [] };
   if (interfaces.length === 0)
     return {
       taps: state.links.filter((link) => link.up && !link.loopback && !podFacing.test(link.name)).map(tapOf),
@@ -36,5 +41,5 @@ export function planTaps(state: LinkState, interfaces: readonly string[]): TapPl
 /** Linux shows the loopback link as Ethernet too. */
 function tapOf(link: Link): Tap {
   const kind = link.hardware === "ether" || link.hardware === "loopback" ? "ethernet" : "other";
-  return { name: link.name, index: link.index, kind };
+  return { name: link.name, index: link.index, falls: link.falls ?? 0, kind };
 }

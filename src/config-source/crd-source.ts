@@ -25,12 +25,14 @@ export interface CrdSourceOptions {
  */
 export class CrdSource implements ConfigSource {
   readonly name = "crd";
+  readonly origin: string;
   private readonly nodeLabels: () => NodeLabels | undefined;
   private readonly copies: WatchedCopies;
   private readonly secrets: SecretReader;
   private readonly stream: SnapshotStream;
 
   constructor({ watches, clock, namespaces, nodeLabels }: CrdSourceOptions) {
+    this.origin = namespaces?.join() ?? "*";
     this.nodeLabels = nodeLabels;
     this.stream = new SnapshotStream(clock, () => this.compose());
     this.secrets = new SecretReader(watches, () => this.stream.touch());

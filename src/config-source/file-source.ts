@@ -17,6 +17,7 @@ const pollMs = 2000;
  */
 export class FileSource implements ConfigSource {
   readonly name = "files";
+  readonly origin: string;
   private readonly paths: readonly string[];
   private readonly clock: Clock;
   private readonly watch = new FolderWatch(() => this.touch());
@@ -30,6 +31,7 @@ export class FileSource implements ConfigSource {
 
   constructor(options: { readonly paths: readonly string[]; readonly clock: Clock }) {
     this.paths = options.paths;
+    this.origin = options.paths.join(",");
     this.clock = options.clock;
   }
 

@@ -184,6 +184,11 @@ export class Metrics {
     this.series.gauge.configReloadSuccessful.set(0);
   }
 
+  configRestored(accepted: number): void {
+    this.configRefused();
+    this.series.gauge.configPolicies.set({ state: "accepted" }, accepted);
+  }
+
   watchRestarted(resource: WatchedResource, cause: WatchRestartCause): void {
     this.series.counter.watchRestarts.inc({ resource, cause });
   }

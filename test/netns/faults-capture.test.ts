@@ -1,8 +1,8 @@
-import { cpSync, existsSync, mkdirSync, renameSync, rmSync, symlinkSync, writeFileSync } from "node:fs";
+import { rmSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
-import { fileURLToPath } from "node:url";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { AgentProcess } from "./agent-process.ts";
+import { changedProgram } from "./changed-program.ts";
 import { eventually } from "./eventually.ts";
 import type { Host } from "./host.ts";
 import { childOf } from "./process-usage.ts";
@@ -151,20 +151,10 @@ async function expectDoorOpens(agent: AgentProcess, address = gate.ipv4): Promis
 
 /** The program of this checkout, whose capture child ends with 3 as long as the flag is there. */
 function programWithChildThatCrashes(folder: string, flag: string): string {
-  const checkout = fileURLToPath(new URL("../..", import.meta.url));
-  const copy = join(folder, "program");
-  mkdirSync(copy);
-  for (const name of ["dist", "package.json"]) cpSync(join(checkout, name), join(copy, name), { recursive: true });
-  symlinkSync(join(checkout, "node_modules"), join(copy, "node_modules"));
-  const child = join(copy, "dist/capture/capture-child.js");
-  if (!existsSync(child)) throw new Error(`there is no ${child}: build first`);
-  renameSync(child, join(copy, "dist/capture/true-child.js"));
-  writeFileSync(
-    child,
-    `import { existsSync } from "node:fs";
+  return changedProgram(folder, {
+    "capture/capture-child.js": `import { existsSync } from "node:fs";
 if (existsSync(${JSON.stringify(flag)})) process.exit(3);
-await import("./true-child.js");
+await import("./true-capture-child.js");
 `,
-  );
-  return join(copy, "dist/main.js");
+  });
 }

@@ -140,6 +140,48 @@ describe("bad configuration", () => {
     30_000,
   );
 
+  test.each([
+    { what: "broken YAML", spoil: "printf 'spec: [' > config/policies.yaml", reason: /policies\.yaml:1/ },
+    { what: "a folder that is gone", spoil: "rm -r config", reason: /config does not exist/ },
+  ])(
+    "at a restart, $what: the last good policies open and guard, the agent is ready; log, metric and status say why",
+    async ({ spoil, reason }) => {
+      const first = await AgentProcess.start(world, gate, { policies: two });
+      await first.kill();
+      await gate.expect("nft", ["flush", "ruleset"]); // what is guarded now comes from what was kept, not from the kernel
+      const { folder } = first;
+      const through = ["sh", "-c", `cd ${folder} && ${spoil} && exec "$@"`, "sh"];
+      agent = await AgentProcess.start(world, gate, { folder, through });
+      expect(await agent.process.waitForLine('"config-restored"')).toMatch(reason);
+      expect(await agent.metric("knockgate_config_last_reload_successful")).toBe(0);
+      expect(await agent.metric('knockgate_config_policies{state="accepted"}')).toBe(2);
+      const { policies } = JSON.parse((await agent.http("/statusz")).body);
+      expect(policies).toMatchObject({ accepted: ["faults/one", "faults/two"], stale: expect.stringMatching(reason) });
+      expect(await agent.elements("guarded")).toEqual(["tcp . 3001", "tcp . 3002", "tcp . 3003"]);
+      expect(await alice.connect(gate.ipv4, 3001, { timeoutMs: 300 })).toBe("silent");
+      await alice.knock(gate.ipv4, steps);
+      await agent.process.waitForLine('"grant-added"');
+      expect(await alice.connect(gate.ipv4, 3001)).toBe("open");
+      mkdirSync(join(agent.folder, "config"), { recursive: true });
+      agent.writePolicy("policies.yaml", policy("one", steps, [3001]));
+      await agent.process.waitForLine('"config-accepted"');
+      expect(await agent.elements("guarded")).toEqual(["tcp . 3001"]);
+    },
+    30_000,
+  );
+
+  test("at a restart, a policy that is rejected now: the version that was accepted opens", async () => {
+    const first = await AgentProcess.start(world, gate, { policies: two });
+    await first.kill();
+    await gate.expect("nft", ["flush", "ruleset"]);
+    agent = await AgentProcess.start(world, gate, { folder: first.folder, policies: two.replace("60s", "soon") });
+    expect(await agent.process.waitForLine('"policy-problem"')).toContain("faults/one");
+    await alice.knock(gate.ipv4, steps);
+    await agent.process.waitForLine('"grant-added"');
+    expect(await alice.connect(gate.ipv4, 3001)).toBe("open");
+    expect(await alice.connect(gate.ipv4, 3002, { timeoutMs: 300 })).toBe("silent");
+  }, 30_000);
+
   test("at the first start, a folder that is not there: not ready, guards nothing, says so, and begins when it is there", async () => {
     const missing = join(world.folder, "later");
     agent = AgentProcess.launch(world, gate, { args: ["--config", missing] });

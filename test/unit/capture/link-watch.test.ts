@@ -98,7 +98,7 @@ function watching(first: string | Error) {
   const clock = new FakeClock();
   const warnings: string[] = [];
   const states: LinkState[] = [];
-  const ip = { output: first, reads: 0, follows: 0, stops: 0, changed: () => {}, ended: () => {} };
+  const ip = { output: first, reads: 0, follows: 0, stops: 0, changed: (_printed: Uint8Array) => {}, ended: () => {} };
   const watch = new LinkWatch({
     clock,
     warned: (message) => warnings.push(message),
@@ -117,6 +117,8 @@ function watching(first: string | Error) {
   });
   return { clock, warnings, states, ip, watch, start: () => watch.start((state) => states.push(state)) };
 }
+/** What `ip monitor` prints, as the bytes of its pipe. */
+const printed = (...lines: readonly string[]) => Buffer.from(lines.map((line) => `${line}\n`).join(""));
 const one = JSON.stringify([listed("eth0", 2, ["192.0.2.10"])]);
 const two = JSON.stringify([listed("eth0", 2, ["192.0.2.10", "192.0.2.11"])]);
 
@@ -126,7 +128,7 @@ describe("the link watch", () => {
     await start();
     expect(states).toHaveLength(1);
     ip.output = two;
-    for (let line = 0; line < 5; line++) ip.changed();
+    for (let line = 0; line < 5; line++) ip.changed(printed("2: eth0: <BROADCAST,UP> mtu 1500"));
     await clock.advanceAsync(49);
     expect(ip.reads).toBe(1);
     await clock.advanceAsync(1);
@@ -137,12 +139,33 @@ describe("the link watch", () => {
   test("what has not changed is not told, and a change that was not announced is found", async () => {
     const { clock, states, ip, start } = watching(one);
     await start();
-    ip.changed();
+    ip.changed(printed("2: eth0: <BROADCAST,UP> mtu 1500"));
     await clock.advanceAsync(50);
     expect([ip.reads, states.length]).toEqual([2, 1]);
     ip.output = two;
     await clock.advanceAsync(30_000);
     expect(states).toHaveLength(2);
+  });
+
+  test("a link that was down for a moment, and is up again when it is looked at, is told", async () => {
+    const { clock, states, ip, start } = watching(one);
+    await start();
+    const down = printed(
+      "2: eth0@if3: <BROADCAST,MULTICAST> mtu 1500 qdisc noqueue state DOWN group default ",
+      "    link/ether f2:ea:6f:76:85:03 brd ff:ff:ff:ff:ff:ff",
+      "Deleted 2: eth0    inet6 fe80::f0ea:6fff:fe76:8503/64 scope link tentative ",
+      "2: eth0@if3: <BROADCAST,MULTICAST,UP,LOWER_UP> mtu 1500 qdisc noqueue state UP group default ",
+    );
+    ip.changed(down.subarray(0, 20));
+    ip.changed(down.subarray(20));
+    await clock.advanceAsync(50);
+    expect(states.map(({ links }) => links[0]?.falls)).toEqual([0, 1]);
+    ip.changed(printed("2: eth0@if3: <NO-CARRIER,BROADCAST,UP> mtu 1500", "7: veth1: <BROADCAST> mtu 1500"));
+    await clock.advanceAsync(50);
+    expect(states).toHaveLength(2);
+    ip.changed(down);
+    await clock.advanceAsync(50);
+    expect(states.map(({ links }) => links[0]?.falls)).toEqual([0, 1, 2]);
   });
 
   test("a read that fails keeps the last state, says so once, and is tried again every second", async () => {
@@ -155,7 +178,7 @@ describe("the link watch", () => {
     await clock.advanceAsync(1000);
     expect(states).toHaveLength(1);
     ip.output = "nonsense";
-    ip.changed();
+    ip.changed(printed("2: eth0: <BROADCAST,UP> mtu 1500"));
     await clock.advanceAsync(50);
     expect([warnings.length, watch.state]).toEqual([2, states[0]]);
   });
@@ -175,7 +198,7 @@ describe("the link watch", () => {
     watch.subscribe((state) => late.push(state));
     expect(late).toEqual(states);
     watch.close();
-    ip.changed();
+    ip.changed(printed("2: eth0: <BROADCAST,UP> mtu 1500"));
     ip.ended();
     await clock.advanceAsync(60_000);
     expect([ip.reads, ip.follows, ip.stops, states.length]).toEqual([1, 1, 1, 1]);

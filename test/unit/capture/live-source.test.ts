@@ -20,8 +20,15 @@ class FakeLinks implements LinkStates {
     return () => this.#listeners.delete(listener);
   }
 
-  use(names: readonly string[], addresses: readonly string[] = ["192.0.2.10"]): void {
-    const links = names.map((name, at) => ({ name, index: at + 2, up: true, loopback: false, hardware: "ether" }));
+  use(names: readonly string[], addresses: readonly string[] = ["192.0.2.10"], falls = 0): void {
+    const links = names.map((name, at) => ({
+      name,
+      index: at + 2,
+      up: true,
+      loopback: false,
+      hardware: "ether",
+      falls,
+    }));
     this.state = { links, localAddresses: addresses.flatMap((text) => parseAddress(text) ?? []), exemptAddresses: [] };
     for (const listener of this.#listeners) listener(this.state);
   }
@@ -134,6 +141,15 @@ describe("links", () => {
     starter.last.ready();
     expect(report.states.at(-1)?.interfaces).toEqual(["eth0", "eth1"]);
     expect(report.restarts).toEqual(["link"]);
+  });
+
+  test("a link that was down for a moment gets another child, though it is up again", async () => {
+    const { links, starter, report } = await running();
+    links.use(["eth0"], undefined, 1);
+    starter.last.ready();
+    expect([starter.children.length, report.restarts]).toEqual([2, ["link"]]);
+    links.use(["eth0"], undefined, 1);
+    expect(starter.children).toHaveLength(2);
   });
 
   test("without any link left there is no child, and updates do not wait", async () => {
