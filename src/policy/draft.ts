@@ -3,7 +3,7 @@ import type { RawResource } from "./document.ts";
 import { parseDuration } from "./duration.ts";
 import type { Finding } from "./finding.ts";
 import { policyIdOf } from "./fingerprint.ts";
-import { parseFlagRule } from "./flag-rule.ts";
+import { defaultFlags, parseFlagRule } from "./flag-rule.ts";
 import type { Opening, PolicyId, RunCommands, Sequence } from "./policy.ts";
 import { expandRange, parsePort, parsePortRange, portKey, portOfKey } from "./port.ts";
 import type { ProblemCode } from "./problem-catalogue.ts";
@@ -26,6 +26,7 @@ export interface Draft {
 
 /** More single ports than this one policy may not open. */
 const mostPorts = 64;
+const usualFlags = parseFlagRule(defaultFlags);
 
 /** Compiles one well-formed resource by itself. Findings that are errors reject it; then the draft is of no use. */
 export function draftPolicy(
@@ -62,7 +63,7 @@ export function draftPolicy(
     entryOfPort,
     resource,
   };
-  return { draft, findings: [...findingsOf(spec, draft, options.allowCommands)] };
+  return { draft, findings: [...findingsOf(spec, draft, options.allowCommands), ...flagFindings(spec, draft)] };
 }
 
 function openingOf(opens: KnockSequence["spec"]["opens"], ports: ReadonlyMap<number, number>): Opening | undefined {
@@ -98,11 +99,10 @@ function commandsOf(run: KnockSequence["spec"]["run"]): RunCommands | undefined 
 }
 
 function* findingsOf(spec: KnockSequence["spec"], draft: Draft, allowCommands: boolean): Generator<Finding> {
-  const { flags, matching } = draft.opensBy;
+  const { matching } = draft.opensBy;
   if (spec.knock.stepsFrom !== undefined)
     yield { code: "steps-from-unsupported", path: ["spec", "knock", "stepsFrom"] };
   if (matching === "Knockd") yield { code: "matching-unsupported", path: ["spec", "knock", "matching"] };
-  if ((flags.must & flags.mustNot) !== 0) yield { code: "flags-contradict", path: ["spec", "knock", "tcpFlags"] };
   // Compiled all the same, so that the grant stage only has to learn to execute.
   if (draft.run !== undefined)
     yield { code: allowCommands ? "run-unsupported" : "run-not-allowed", path: ["spec", "run"] };
@@ -113,6 +113,16 @@ function* findingsOf(spec: KnockSequence["spec"], draft: Draft, allowCommands: b
   if (draft.opens?.scope === "Cluster") yield { code: "scope-node-only", path: ["spec", "opens", "scope"] };
   if (spec.nodeSelector !== undefined && Object.keys(spec.nodeSelector).length > 0)
     yield { code: "node-selector-ignored", path: ["spec", "nodeSelector"] };
+}
+
+function* flagFindings({ knock, closedBy }: KnockSequence["spec"], { opensBy }: Draft): Generator<Finding> {
+  const { must, mustNot } = opensBy.flags;
+  const path = ["spec", "knock", "tcpFlags"];
+  if ((must & mustNot) !== 0) yield { code: "flags-contradict", path };
+  // The default goes with any steps. Steps in a Secret are not judged by what stands beside them.
+  if (knock.steps === undefined || (must === usualFlags.must && mustNot === usualFlags.mustNot)) return;
+  const isTcp = (step: string | number) => parsePort(String(step))?.protocol === "tcp";
+  if (![...knock.steps, ...(closedBy?.steps ?? [])].some(isTcp)) yield { code: "flags-without-tcp", path };
 }
 
 function* stepFindings({ opensBy, closesBy, entryOfPort }: Draft): Generator<Finding> {
