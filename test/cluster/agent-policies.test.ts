@@ -3,7 +3,6 @@ import type { AgentProcess } from "../netns/agent-process.ts";
 import { eventually } from "../netns/eventually.ts";
 import { accepted, statusOf, told, untilInForce } from "./agent-view.ts";
 import { ControlPlane } from "./control-plane.ts";
-import { installCrds } from "./crds.ts";
 import { GatedNode } from "./gated-node.ts";
 import { apply, nodeManifest, type SequenceManifest, secretManifest, sequenceManifest } from "./manifests.ts";
 
@@ -18,7 +17,7 @@ let namespace: string;
 
 beforeAll(async () => {
   plane = await ControlPlane.start();
-  await installCrds(plane.cluster);
+  await plane.cluster.installDefinitions();
   node = await GatedNode.build(plane.cluster, [`${ssh}/tcp`, `${web}/tcp`]);
 });
 afterAll(async () => {
@@ -125,7 +124,7 @@ describe("KnockSequence objects", () => {
     await agent.process.waitForLine("config-refused");
     expect((await agent.http("/readyz")).body).toContain("cannot be read");
     expect((await agent.http("/livez")).status).toBe(200);
-    await installCrds(bare.cluster);
+    await bare.cluster.installDefinitions();
     const policy = sequenceManifest({ namespace: "default", name: "ssh", steps: knock, port: ssh });
     await bare.cluster.expect(["apply", "-f", "-"], { input: JSON.stringify(policy) });
     await agent.ready(30_000);

@@ -5,7 +5,6 @@ import type { AgentProcess } from "../netns/agent-process.ts";
 import { eventually } from "../netns/eventually.ts";
 import { accepted, statusOf, told } from "./agent-view.ts";
 import { ControlPlane } from "./control-plane.ts";
-import { installCrds } from "./crds.ts";
 import { GatedNode } from "./gated-node.ts";
 import { apply, nodeManifest, secretManifest, sequenceManifest } from "./manifests.ts";
 
@@ -20,7 +19,7 @@ let namespace: string;
 
 beforeAll(async () => {
   plane = await ControlPlane.start();
-  await installCrds(plane.cluster);
+  await plane.cluster.installDefinitions();
   node = await GatedNode.build(plane.cluster, [`${ssh}/tcp`, `${web}/tcp`]);
 });
 afterAll(async () => {
