@@ -13,6 +13,7 @@ import { ControlServer } from "./control/control-server.ts";
 import { addGuards, type Guarding, gateSpecFor, noGuards, standingGuards } from "./gate-spec.ts";
 import type { GrantEvent } from "./grant/grant-report.ts";
 import { Granter } from "./grant/granter.ts";
+import type { KubernetesStages } from "./kubernetes-stages.ts";
 import { bootId } from "./moment.ts";
 import { SocketCutter } from "./nftables/connection-cutter.ts";
 import type { Nft } from "./nftables/nft.ts";
@@ -31,6 +32,7 @@ export class AgentStages {
   private readonly options: AgentOptions;
   private readonly observability: Observability;
   private readonly links: LinkWatch;
+  private readonly kubernetes: KubernetesStages | undefined;
   private readonly capture: LiveSource;
   private readonly tracker: KnockTracker;
   private readonly reconciler: Reconciler;
@@ -43,11 +45,17 @@ export class AgentStages {
   /** Whether a first configuration has gone through every stage. */
   private begun = false;
 
-  constructor(options: AgentOptions, observability: Observability, nft: Nft, links: LinkWatch) {
+  constructor(
+    options: AgentOptions,
+    observability: Observability,
+    outside: { readonly nft: Nft; readonly links: LinkWatch; readonly kubernetes: KubernetesStages | undefined },
+  ) {
+    const { nft, links, kubernetes } = outside;
     this.options = options;
     this.observability = observability;
     this.nft = nft;
     this.links = links;
+    this.kubernetes = kubernetes;
     this.confirmation = this.createConfirmation();
     this.reconciler = this.createReconciler();
     this.granter = this.createGranter();
@@ -72,6 +80,7 @@ export class AgentStages {
   /** The control socket first: it tells whether the path is free before anything is changed. */
   async start(): Promise<void> {
     await this.control.start();
+    await this.kubernetes?.start(() => this.keeper.weighAgain());
     await this.keeper.start().catch(async (error: unknown) => {
       if (!mayPass(error)) throw error;
       await this.keeper.reread(); // which goes on trying: what fails may be over in a moment
@@ -95,6 +104,7 @@ export class AgentStages {
   async drain(): Promise<void> {
     this.confirmation.close();
     await this.keeper.close();
+    await this.kubernetes?.close();
     await this.capture.close();
     await this.granter.close();
     await this.reconciler.close();
@@ -205,15 +215,18 @@ export class AgentStages {
   }
 
   private createKeeper(): ConfigKeeper {
-    const { configs, guards, serves, allowCommands, allowCritical, stateDir } = this.options;
+    const { configs, guards, serves, allowCommands, allowCritical, stateDir, stateSecrets } = this.options;
     const { config: report } = this.observability;
+    const { kubernetes } = this;
+    const defaultNamespace = kubernetes?.namespace ?? "default";
     return new ConfigKeeper({
-      sources: [new FileSource({ paths: configs, clock: systemClock })],
-      compileOptions: { guards, served: serves, allowCommands, allowCritical, defaultNamespace: "default" },
+      sources: [new FileSource({ paths: configs, clock: systemClock }), ...(kubernetes?.sources ?? [])],
+      compileOptions: { guards, served: serves, allowCommands, allowCritical, defaultNamespace },
+      nodeLabels: () => kubernetes?.nodeLabels,
       clock: systemClock,
       report,
       kept: new KeptSnapshots({
-        store: new SnapshotFile(stateDir),
+        store: new SnapshotFile(stateDir, { keepsSecrets: stateSecrets }),
         clock: systemClock,
         warned: (message) => report.warned(message),
       }),

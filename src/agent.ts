@@ -3,6 +3,7 @@ import { AgentStages } from "./agent-stages.ts";
 import { LinkWatch } from "./capture/link-watch.ts";
 import { systemClock } from "./clock.ts";
 import { InstanceLock } from "./instance-lock.ts";
+import { KubernetesStages } from "./kubernetes-stages.ts";
 import { nftVersion } from "./nftables/nft-version.ts";
 import { openNftPatiently } from "./nftables/open-nft.ts";
 import { createHttpServer, listen } from "./observability/http-server.ts";
@@ -72,7 +73,10 @@ export class Agent {
     // Nothing is written so far: an agent that waits is as far as it can be when the other one ends.
     if (!(await this.becomeOnlyAgent(ending))) return;
     if (isTaken) await listen(this.http, options.listen);
-    this.stages = new AgentStages(options, observability, nft, this.links);
+    const warned = (message: string) => observability.log("kubernetes-warned", message);
+    const report = observability.kubernetes;
+    const kubernetes = await KubernetesStages.open(options, { clock: systemClock, report, warned });
+    this.stages = new AgentStages(options, observability, { nft, links: this.links, kubernetes });
     this.started.push(() => this.stages?.drain());
     await this.stages.start();
   }

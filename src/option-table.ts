@@ -1,10 +1,14 @@
 import {
   choiceValue,
   cidrValue,
+  configMapValue,
   countValue,
   durationValue,
   hostPortValue,
   interfaceValue,
+  namespaceValue,
+  nodeNameValue,
+  optionalPathValue,
   pathValue,
   portsValue,
   socketValue,
@@ -61,6 +65,26 @@ export const optionTable = {
     pathValue,
     "A file or folder with KnockSequence policies; changes are taken up at once.",
     ruleset,
+  ),
+  crd: toggle("crd", "Read KnockSequence objects from the Kubernetes API."),
+  configMaps: many("configmap", configMapValue, "Read policies from this ConfigMap over the Kubernetes API."),
+  namespaces: many(
+    "namespace",
+    namespaceValue,
+    "With --crd: read the KnockSequences of this namespace. Default: the agent's own.",
+  ),
+  allNamespaces: toggle("all-namespaces", "With --crd: read the KnockSequences of all namespaces."),
+  nodeName: one(
+    "node-name",
+    nodeNameValue,
+    "",
+    "The Node that this agent runs on; its labels decide about `nodeSelector`. Only read with --crd or --configmap.",
+  ),
+  kubeconfig: one(
+    "kubeconfig",
+    optionalPathValue,
+    "",
+    "How the Kubernetes API is reached. Default: KUBECONFIG, else the pod's service account, else ~/.kube/config.",
   ),
   interfaces: many(
     "interface",
@@ -142,6 +166,10 @@ export const optionTable = {
     pathValue,
     "/var/lib/knockgate",
     "Where the table for the next boot, the last sound policies (with their steps) and the confirmation are kept, for root alone.",
+  ),
+  stateSecrets: toggle(
+    "state-secrets",
+    "Keep what is read from Secrets in --state-dir too, so that a start without the Kubernetes API knows those steps.",
   ),
   logLevel: one(
     "log-level",

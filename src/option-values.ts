@@ -1,5 +1,6 @@
 import { type Cidr, familyOfCidr, parseCidr } from "./policy/address.ts";
 import { parseDuration } from "./policy/duration.ts";
+import { isNamespace, isObjectName } from "./policy/field.ts";
 import { expandRange, type Port, parsePortRange } from "./policy/port.ts";
 
 /** How the text of one option becomes a value. */
@@ -23,6 +24,37 @@ export const pathValue: ValueKind<string> = {
   metavar: "PATH",
   read: (text) => (text === "" || text.includes("\0") ? undefined : text),
   expected: "a path: name a file or folder",
+};
+
+/** A Kubernetes namespace: a DNS label. */
+export const namespaceValue: ValueKind<string> = {
+  metavar: "NS",
+  read: (text) => (isNamespace(text) ? text : undefined),
+  expected: "a namespace: use lower-case letters, digits and hyphens",
+};
+
+/** The name of a Node; empty: none. */
+export const nodeNameValue: ValueKind<string> = {
+  metavar: "NAME",
+  read: (text) => (text === "" || isObjectName(text) ? text : undefined),
+  expected: "the name of a Node: see kubectl get nodes",
+};
+
+/** A ConfigMap by namespace and name. */
+export const configMapValue: ValueKind<{ readonly namespace: string; readonly name: string }> = {
+  metavar: "NS/NAME",
+  read: (text) => {
+    const [namespace = "", name = "", ...rest] = text.split("/");
+    return rest.length === 0 && isNamespace(namespace) && isObjectName(name) ? { namespace, name } : undefined;
+  },
+  expected: "a ConfigMap: write namespace/name",
+};
+
+/** A file that may be left out; empty: none. */
+export const optionalPathValue: ValueKind<string> = {
+  metavar: "PATH",
+  read: (text) => (text.includes("\0") ? undefined : text),
+  expected: "a path: name a file",
 };
 
 /** A unix socket: its path has to fit the 107 bytes of sun_path, unix(7). */

@@ -92,10 +92,23 @@ function contradictions(options: AgentOptions): string[] {
   ];
   if (options.interfaces.includes("any") && new Set(options.interfaces).size > 1)
     problems.push("--interface any taps every interface: leave the others out.");
-  if (options.configs.length === 0 && options.guards.length === 0 && !options.defaultDrop)
-    problems.push("There is nothing to guard: name a policy file or folder with --config.");
-  const locked = options.configs.length === 0 ? defaultDropProblem(options, options.guards.length > 0) : undefined;
-  return locked === undefined ? problems : [...problems, locked];
+  const hasPolicies = options.configs.length > 0 || readsApi(options);
+  if (!hasPolicies && options.guards.length === 0 && !options.defaultDrop)
+    problems.push("There is nothing to guard: name a policy file or folder with --config, or pass --crd.");
+  const locked = hasPolicies ? undefined : defaultDropProblem(options, options.guards.length > 0);
+  return [...problems, ...namespaceProblems(options), ...(locked === undefined ? [] : [locked])];
+}
+
+/** Whether the agent needs the Kubernetes API at all. */
+export function readsApi({ crd, configMaps }: Pick<AgentOptions, "crd" | "configMaps">): boolean {
+  return crd || configMaps.length > 0;
+}
+
+function namespaceProblems({ crd, namespaces, allNamespaces }: AgentOptions): string[] {
+  if (!crd && (namespaces.length > 0 || allNamespaces))
+    return ["--namespace and --all-namespaces say whose objects --crd reads: add --crd, or leave them out."];
+  if (allNamespaces && namespaces.length > 0) return ["--all-namespaces reads every namespace: leave --namespace out."];
+  return [];
 }
 
 function sentence(ports: readonly Port[], say: (ports: string) => string): string[] {

@@ -1,21 +1,27 @@
-// npm test: sets up what is missing and runs every tier. `npm run bench` is the same for the benchmarks, `npm run soak` for the
-// soak: `npm run soak -- --minutes 5 --seed 7`.
+// npm test: sets up what is missing and runs every tier that needs this machine alone. `npm run bench` is the same for the
+// benchmarks, `npm run test:cluster` for the tests against Kubernetes, `npm run soak` for the soak: `npm run soak -- --minutes 5 --seed 7`.
 import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { ensurePrograms, programsObstacle } from "./cluster-programs.mjs";
 import { missingPackages } from "./debian-packages.mjs";
 import { ip } from "./namespaces.mjs";
 import { checkout } from "./npm-packages.mjs";
 import { giveUp } from "./progress.mjs";
 import { setUp } from "./setup.mjs";
 
-/** Each run of vitest: its projects, and whether it needs root and network namespaces. */
+/** Each run of vitest: its projects, and what it needs besides Node. */
 const tiers = [
-  { name: "unit, property and contract", projects: ["unit", "property", "contract"], needsKernel: false },
-  { name: "netns", projects: ["netns"], needsKernel: true },
+  { name: "unit, property and contract", projects: ["unit", "property", "contract"], needs: [] },
+  { name: "netns", projects: ["netns"], needs: ["kernel"] },
 ];
 /** Those that are asked for by name. */
-const named = new Map(["bench", "soak"].map((name) => [name, { name, projects: [name], needsKernel: true }]));
+const named = new Map([
+  ...["bench", "soak"].map((name) => [name, { name, projects: [name], needs: ["kernel"] }]),
+  ["cluster", { name: "cluster", projects: ["cluster"], needs: ["programs"] }],
+]);
+/** Why a need cannot be met here; undefined when it can. */
+const obstacles = { kernel: kernelObstacle, programs: programsObstacle };
 
 const isCi = process.env.CI === "true";
 const reports = process.env.KNOCKGATE_REPORTS;
@@ -33,8 +39,8 @@ function soakFilters() {
   return [];
 }
 
-/** Why the tiers that need the kernel cannot run here; undefined when they can. */
-function obstacle() {
+/** Root and network namespaces of our own. */
+function kernelObstacle() {
   if (process.getuid() !== 0) return "root";
   const missing = missingPackages("test");
   if (missing.length > 0) return `the Debian packages ${missing.join(", ")}`;
@@ -52,10 +58,10 @@ function obstacle() {
 }
 
 /** Runs one tier; resolves to whether all its tests passed. On CI the coverage gate is part of the first. */
-function run({ name, projects, needsKernel }) {
+function run({ name, projects }) {
   const args = [join(checkout, "node_modules/vitest/vitest.mjs"), "run", "--passWithNoTests"];
   for (const project of projects) args.push("--project", project);
-  if (isCi && !needsKernel) args.push("--coverage");
+  if (isCi && projects.includes("unit")) args.push("--coverage");
   if (reports !== undefined) {
     args.push("--reporter=default", "--reporter=json", `--outputFile.json=${join(reports, `${projects[0]}.json`)}`);
   }
@@ -65,13 +71,16 @@ function run({ name, projects, needsKernel }) {
 }
 
 async function runAll() {
-  const isRoot = process.getuid() === 0;
-  await setUp(isRoot ? "test" : "run");
-  const trouble = wanted.some((tier) => tier.needsKernel) ? obstacle() : undefined;
+  const needs = new Set(wanted.flatMap((tier) => tier.needs));
+  await setUp(needs.has("kernel") && process.getuid() === 0 ? "test" : "run");
+  const troubles = new Map([...needs].map((need) => [need, obstacles[need]()]));
+  if (needs.has("programs") && troubles.get("programs") === undefined)
+    process.env.KUBEBUILDER_ASSETS = await ensurePrograms();
   const outcomes = [];
   const sayings = [];
   for (const tier of wanted) {
-    if (tier.needsKernel && trouble !== undefined) {
+    const trouble = tier.needs.map((need) => troubles.get(need)).find((each) => each !== undefined);
+    if (trouble !== undefined) {
       sayings.push(`The tier ${tier.name} was not run: it needs ${trouble}.`);
       outcomes.push(!isCi);
     } else outcomes.push(await run(tier));

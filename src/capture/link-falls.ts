@@ -1,4 +1,4 @@
-import { LineReader } from "./line-reader.ts";
+import { LineReader } from "../line-reader.ts";
 
 /** A link's line of `ip monitor` is some 200 bytes. */
 const mostLineBytes = 64 * 1024;

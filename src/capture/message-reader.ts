@@ -1,5 +1,5 @@
+import { LineReader } from "../line-reader.ts";
 import { type ChildMessage, parseChildMessage } from "./child-messages.ts";
-import { LineReader } from "./line-reader.ts";
 
 /** Longer than what a child with the most taps has to say. */
 const mostMessageBytes = 1 << 20;

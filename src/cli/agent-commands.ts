@@ -82,7 +82,8 @@ export function addOptions(command: Command, keys: readonly OptionKey[]): void {
 
 function optionOf(spec: OptionSpec): Option {
   if (spec.takes === "switch") return new Option(`--${spec.name}`, spec.help);
-  const note = spec.takes === "many" ? " May be repeated." : ` Default: ${spec.default}.`;
+  const fallback = spec.default === "" ? "" : ` Default: ${spec.default}.`;
+  const note = spec.takes === "many" ? " May be repeated." : fallback;
   return new Option(`--${spec.name} <${spec.value.metavar}>`, `${spec.help}${note}`).argParser<readonly string[]>(
     spec.takes === "many" ? (text, before = []) => [...before, text] : (text) => [text],
   );

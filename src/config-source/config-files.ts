@@ -20,7 +20,10 @@ const mostBytes = 8 << 20;
 /** How often a set of files that changes while it is read is read again before the last state is taken. */
 const mostTries = 3;
 
-const configFile = /^[^.].*\.(yaml|yml|json)$/;
+/** Whether a file of a folder, or a key of a ConfigMap, is taken for a text of configuration. */
+export function isConfigName(name: string): boolean {
+  return /^[^.].*\.(yaml|yml|json)$/.test(name);
+}
 
 /**
  * Reads files, and the `*.yaml`, `*.yml` and `*.json` directly in folders, by name. Hidden entries are skipped, the
@@ -74,7 +77,7 @@ interface Found {
 async function entriesOf(path: string): Promise<Found> {
   try {
     if (!(await stat(path)).isDirectory()) return { stamp: path, files: [path] };
-    const names = (await readdir(path)).filter((name) => configFile.test(name)).sort();
+    const names = (await readdir(path)).filter(isConfigName).sort();
     return { stamp: await stampOf(path), files: names.map((name) => join(path, name)), folder: await realpath(path) };
   } catch (error) {
     return { stamp: `${path} ${codeOf(error)}`, files: [], failure: failureOf(path, error) };

@@ -18,6 +18,7 @@
 import { createHash } from "node:crypto";
 import type { Clock, Timer } from "../clock.ts";
 import { type Compilation, type CompileOptions, compile } from "../policy/compile.ts";
+import type { NodeLabels } from "../policy/node-selector.ts";
 import { portKey } from "../policy/port.ts";
 import type { ConfigReport } from "./config-report.ts";
 import type { ConfigDocument, ConfigSource, Snapshot } from "./config-source.ts";
@@ -28,7 +29,9 @@ import { type Weighed, weigh, withoutPolicies } from "./weighing.ts";
 export interface ConfigKeeperOptions {
   /** Their documents count in this order. */
   readonly sources: readonly ConfigSource[];
-  readonly compileOptions: Omit<CompileOptions, "standing">;
+  readonly compileOptions: Omit<CompileOptions, "standing" | "nodeLabels">;
+  /** This node's labels as they are now; undefined where nobody knows them. */
+  readonly nodeLabels?: (() => NodeLabels | undefined) | undefined;
   readonly clock: Clock;
   readonly report: ConfigReport;
   /** What the sources last had that was sound, over restarts. */
@@ -77,12 +80,12 @@ export class ConfigKeeper {
 
   /** Resolves when the first configuration is in force; rejects when `apply` does. */
   async start(): Promise<void> {
-    for (const source of this.options.sources) {
-      await source.start((snapshot) => {
+    const begin = (source: ConfigSource) =>
+      source.start((snapshot) => {
         this.snapshots.set(source, snapshot);
         if (this.started) this.take();
       });
-    }
+    await Promise.all(this.options.sources.map(begin)); // together: one that answers late is waited for once
     this.started = true;
     this.before = this.compileKept();
     await this.enqueue(() => this.weigh());
@@ -94,6 +97,11 @@ export class ConfigKeeper {
     await Promise.all(this.options.sources.map((source) => source.reread()));
     this.take();
     await this.work;
+  }
+
+  /** Something beside the snapshots has changed: the labels of the node. */
+  weighAgain(): void {
+    if (this.started) this.take();
   }
 
   /** Idempotent. */
@@ -155,7 +163,7 @@ export class ConfigKeeper {
       report.accepted(policies.length, rejected, problems);
       this.keep(snapshots, compilation);
     } else if (isRestored)
-      report.restored(policies.length, `${reason} What was kept of before is in force in its place.`);
+      report.restored(policies.length, problems, `${reason} What was kept of before is in force in its place.`);
     else report.refused(`${reason} What could be read is in force.`);
   }
 
@@ -171,7 +179,7 @@ export class ConfigKeeper {
   private newSnapshots(): Snapshots | undefined {
     const snapshots = new Map(this.options.sources.map((source) => [source, this.snapshots.get(source) ?? noSnapshot]));
     const seen = createHash("sha256")
-      .update(JSON.stringify([...snapshots.values()]))
+      .update(JSON.stringify([...snapshots.values(), this.options.nodeLabels?.()]))
       .digest("hex");
     if (seen === this.lastSeen) return undefined;
     this.lastSeen = seen;
@@ -179,8 +187,9 @@ export class ConfigKeeper {
   }
 
   private compile(documents: readonly ConfigDocument[]): Compilation {
+    const { compileOptions, nodeLabels } = this.options;
     const standing = (this.current ?? this.before)?.policies ?? [];
-    return compile(documents, { ...this.options.compileOptions, standing });
+    return compile(documents, { ...compileOptions, nodeLabels: nodeLabels?.(), standing });
   }
 
   /** Once everything was sound, what is in memory stays in force, and nothing that was kept comes back. */
@@ -204,9 +213,12 @@ export class ConfigKeeper {
   /** Keeps the snapshots that have just come into force, over restarts. */
   private keep(snapshots: Snapshots, inForce: Compilation): void {
     const kept = [...snapshots].map(([source, { documents }]) => {
-      const isOutdated = documents.some(({ origin }) => inForce.outdated.has(origin));
-      const earlier = isOutdated ? this.options.kept.of(source) : undefined;
-      return [source, earlier === undefined ? { documents, withheld: [] } : this.trim(earlier, inForce)] as const;
+      const outdated = documents.filter(({ origin }) => inForce.outdated.has(origin));
+      const earlier = outdated.length === 0 ? undefined : this.options.kept.of(source);
+      if (earlier === undefined) return [source, { documents, withheld: [] }] as const;
+      const areObjects = outdated.every(({ format }) => format === "object");
+      const snapshot = areObjects ? withEarlier(documents, earlier, inForce.outdated) : this.trim(earlier, inForce);
+      return [source, snapshot] as const;
     });
     this.options.kept.keep(new Map(kept));
   }
@@ -214,7 +226,8 @@ export class ConfigKeeper {
   /** An earlier snapshot, for the versions in it that are still in force; later versions of others cannot be kept beside them. */
   private trim({ documents }: KeptSnapshot, inForce: Compilation): KeptSnapshot {
     const versions = new Set(inForce.policies.map(({ fingerprint }) => fingerprint));
-    const { policies } = compile(documents, this.options.compileOptions);
+    const { compileOptions, nodeLabels } = this.options;
+    const { policies } = compile(documents, { ...compileOptions, nodeLabels: nodeLabels?.() });
     const stale = policies.filter(({ fingerprint }) => !versions.has(fingerprint));
     return { documents, withheld: stale.map(({ name }) => name) };
   }
@@ -235,6 +248,19 @@ export class ConfigKeeper {
       this.waiting = { timer: this.options.clock.after(delayMs, done), done };
     });
   }
+}
+
+/** A text of one policy can be kept in the version that is in force, beside later versions of others. */
+function withEarlier(
+  documents: readonly ConfigDocument[],
+  earlier: KeptSnapshot,
+  outdated: ReadonlySet<string>,
+): KeptSnapshot {
+  const before = new Map(earlier.documents.map((document) => [document.origin, document]));
+  const kept = documents.map((document) => {
+    return outdated.has(document.origin) ? (before.get(document.origin) ?? document) : document;
+  });
+  return { documents: kept, withheld: [] };
 }
 
 /** The same text for compilations that need not be applied again. Fingerprints leave the decoys out, the filter needs them. */

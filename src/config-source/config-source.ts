@@ -1,10 +1,7 @@
-/** One text of configuration: YAML with one or more KnockSequence documents, or a knockd.conf. */
-export interface ConfigDocument {
-  /** What a person calls it: a path. Used in messages and as the file of a problem. */
-  readonly origin: string;
-  readonly format: "yaml" | "knockd-conf";
-  readonly text: string;
-}
+import type { ConfigText } from "../policy/document.ts";
+
+/** One text of configuration: YAML with one or more KnockSequence documents, a knockd.conf, or an object of the API. */
+export type ConfigDocument = ConfigText;
 
 /** The complete raw configuration of one source, never a delta. */
 export interface Snapshot {
@@ -18,7 +15,7 @@ export interface Snapshot {
  * ones follow whenever something may have changed, equal ones included: the receiver compares.
  */
 export interface ConfigSource {
-  /** Short and stable, for logs: `files`. */
+  /** Short and stable, for logs: `files`, `crd`. */
   readonly name: string;
   /** Where it reads, for telling whether something that was kept is of this source; absent where the name says so. */
   readonly origin?: string;

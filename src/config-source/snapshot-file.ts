@@ -1,5 +1,8 @@
 import { readFileSync } from "node:fs";
 import { join } from "node:path";
+import type { ObjectText, WrittenText } from "../policy/document.ts";
+import { isProblemCode } from "../policy/problem-catalogue.ts";
+import type { SecretSteps } from "../policy/secret-steps.ts";
 import { writeStateFile } from "../state-file.ts";
 import type { ConfigDocument } from "./config-source.ts";
 import type { KeptBySource, KeptSnapshot, SnapshotStore } from "./kept-snapshots.ts";
@@ -16,9 +19,12 @@ const version = 1;
  */
 export class SnapshotFile implements SnapshotStore {
   private readonly directory: string;
+  private readonly keepsSecrets: boolean;
 
-  constructor(directory: string) {
+  /** Without `keepsSecrets` what was read from Secrets stays out of the file. */
+  constructor(directory: string, options: { readonly keepsSecrets: boolean }) {
     this.directory = directory;
+    this.keepsSecrets = options.keepsSecrets;
   }
 
   read(): KeptBySource {
@@ -35,8 +41,17 @@ export class SnapshotFile implements SnapshotStore {
   }
 
   write(kept: KeptBySource): void {
-    writeStateFile(this.directory, snapshotFileName, `${JSON.stringify({ version, sources: [...kept] })}\n`);
+    const sources = this.keepsSecrets ? [...kept] : [...kept].map(([source, own]) => [source, withoutSecrets(own)]);
+    writeStateFile(this.directory, snapshotFileName, `${JSON.stringify({ version, sources })}\n`);
   }
+}
+
+function withoutSecrets(snapshot: KeptSnapshot): KeptSnapshot {
+  const documents = snapshot.documents.map((document): ConfigDocument => {
+    if (document.format !== "object" || document.secret === undefined) return document;
+    return { ...document, secret: { kind: "trouble", code: "secret-not-kept" } };
+  });
+  return { ...snapshot, documents };
 }
 
 /** What a file says; undefined where it is not one of ours. */
@@ -64,6 +79,14 @@ function isSnapshot(value: unknown): value is KeptSnapshot {
 }
 
 function isDocument(value: unknown): value is ConfigDocument {
-  const { origin, format, text } = value as Partial<ConfigDocument>;
-  return typeof origin === "string" && (format === "yaml" || format === "knockd-conf") && typeof text === "string";
+  const document = value as Partial<WrittenText> | Partial<ObjectText>;
+  if (typeof document.origin !== "string") return false;
+  if (document.format !== "object")
+    return (document.format === "yaml" || document.format === "knockd-conf") && typeof document.text === "string";
+  return typeof document.object?.uid === "string" && isSecret(document.secret);
+}
+
+function isSecret(secret: SecretSteps | undefined): boolean {
+  if (secret === undefined) return true;
+  return secret.kind === "text" ? typeof secret.text === "string" : isProblemCode(secret.code);
 }

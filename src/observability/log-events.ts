@@ -49,6 +49,16 @@ export const logEvents = {
     level: "warn",
     help: "A policy is in force but weak; code, file, line and field say where and why.",
   },
+  "kubernetes-lost": {
+    level: "warn",
+    help: "A watch of the Kubernetes API fails; the agent goes on with what it knows. `reason` is the code.",
+  },
+  "kubernetes-current": { level: "info", help: "Every watch of the Kubernetes API is current again." },
+  "kubernetes-warned": {
+    level: "warn",
+    help: "Something of the Kubernetes API cannot be used; the message says what.",
+  },
+  "kubernetes-failed": { level: "error", help: "A change seen by a watch could not be taken up: a defect." },
   "nftables-drift": { level: "warn", help: "Somebody else changed the table; the difference is put right." },
   "nftables-failed": { level: "error", help: "The table is not as wanted; the message says why." },
   "nftables-intact": { level: "info", help: "The table is as wanted again." },

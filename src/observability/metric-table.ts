@@ -1,5 +1,6 @@
-import { captureDropReasons, restartCauses } from "../capture/packet-source.ts";
+import { captureDropReasons, restartCauses as captureRestartCauses } from "../capture/packet-source.ts";
 import { dropReasons } from "../decode/knock.ts";
+import { restartCauses, watchedResources } from "../kubernetes/reflector-report.ts";
 import { protocols } from "../policy/port.ts";
 import { outcomes } from "../sequence/outcome.ts";
 import { stages } from "./health.ts";
@@ -23,6 +24,9 @@ export type GrantResult = (typeof grantResults)[number];
 
 /** What the gate does with a stranger's packet. */
 export const modes = ["enforce", "observe"] as const;
+
+/** How current a watch of the Kubernetes API is. */
+export const watchStates = ["current", "waiting", "failing"] as const;
 
 /** How many policies, and how many interfaces, have series of their own; the others share the label value `other`. */
 export const labelCaps = { policies: 1000, interfaces: 64 } as const;
@@ -82,7 +86,7 @@ export const metricTable = {
     type: "counter",
     name: "knockgate_capture_restarts_total",
     help: "Times that the capture began anew, by cause.",
-    labels: { cause: restartCauses },
+    labels: { cause: captureRestartCauses },
   },
   decodeDiscarded: {
     type: "counter",
@@ -181,6 +185,24 @@ export const metricTable = {
     name: "knockgate_config_policies",
     help: "Policies of the configuration in force.",
     labels: { state: ["accepted", "rejected"] },
+  },
+  watchRestarts: {
+    type: "counter",
+    name: "knockgate_watch_restarts_total",
+    help: "Times that a list or watch of the Kubernetes API began anew, by cause; `ended` is the usual one.",
+    labels: { resource: watchedResources, cause: restartCauses },
+  },
+  watches: {
+    type: "gauge",
+    name: "knockgate_watches",
+    help: "Watches of the Kubernetes API, by state. While one is failing the agent goes on with what it knows.",
+    labels: { resource: watchedResources, state: watchStates },
+  },
+  watchHandlerFailures: {
+    type: "counter",
+    name: "knockgate_watch_handler_failures_total",
+    help: "Changes seen by a watch that the agent failed to take up: a defect.",
+    labels: { resource: watchedResources },
   },
   logLinesDropped: {
     type: "counter",

@@ -1,13 +1,14 @@
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { CaptureDropReason, RestartCause } from "../capture/packet-source.ts";
 import { type DropReason, type Knock, protocolNumber } from "../decode/knock.ts";
+import type { WatchedResource, RestartCause as WatchRestartCause } from "../kubernetes/reflector-report.ts";
 import { type Family, familyOf } from "../policy/address.ts";
 import { type Protocol, protocols } from "../policy/port.ts";
 import { type OutcomeKind, outcomes } from "../sequence/outcome.ts";
 import { type Health, stages } from "./health.ts";
 import { LabelSet, otherLabel } from "./label-set.ts";
 import { createSeries, type MetricSeries } from "./metric-series.ts";
-import { type GrantResult, grantResults, labelCaps, modes } from "./metric-table.ts";
+import { type GrantResult, grantResults, labelCaps, modes, type watchStates } from "./metric-table.ts";
 
 /** What is running, for `build_info`. What is not known is `unknown`. */
 export interface BuildInfo {
@@ -186,6 +187,18 @@ export class Metrics {
   configRestored(accepted: number): void {
     this.configRefused();
     this.series.gauge.configPolicies.set({ state: "accepted" }, accepted);
+  }
+
+  watchRestarted(resource: WatchedResource, cause: WatchRestartCause): void {
+    this.series.counter.watchRestarts.inc({ resource, cause });
+  }
+
+  watches(resource: WatchedResource, state: (typeof watchStates)[number], count: number): void {
+    this.series.gauge.watches.set({ resource, state }, count);
+  }
+
+  watchHandlerFailed(resource: WatchedResource): void {
+    this.series.counter.watchHandlerFailures.inc({ resource });
   }
 
   mode(current: (typeof modes)[number]): void {

@@ -4,6 +4,7 @@ import type { Clock } from "../clock.ts";
 import type { ConfigReport } from "../config-source/config-report.ts";
 import type { ConfirmationReport } from "../confirmation.ts";
 import type { GrantReport } from "../grant/grant-report.ts";
+import type { ReflectorReport } from "../kubernetes/reflector-report.ts";
 import type { GateReport } from "../nftables/gate-report.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { KnockEngine, SequenceReport } from "../sequence/outcome.ts";
@@ -13,6 +14,7 @@ import type { EventLevel, LogEventName } from "./log-events.ts";
 import { type LogFields, type LogFormat, Logger } from "./logger.ts";
 import { type BuildInfo, Metrics } from "./metrics.ts";
 import { ObservedConfirmation } from "./observed-confirmation.ts";
+import { ObservedKubernetes } from "./observed-kubernetes.ts";
 import { ObservedSequence } from "./observed-sequence.ts";
 import { ObservedCapture, ObservedConfig, ObservedGate, ObservedGrants, type ReportSinks } from "./reports.ts";
 import type { AgentStatus, StatusOfAgent } from "./status.ts";
@@ -38,6 +40,7 @@ export class Observability {
   readonly gate: GateReport;
   readonly config: ConfigReport;
   readonly confirmation: ConfirmationReport;
+  readonly kubernetes: ReflectorReport;
   readonly metrics: Metrics;
   private readonly clock: Clock;
   private readonly startedMicros: number;
@@ -48,6 +51,7 @@ export class Observability {
   private readonly observedConfig: ObservedConfig;
   private readonly observedGate: ObservedGate;
   private readonly observedSequence: ObservedSequence;
+  private readonly observedKubernetes: ObservedKubernetes;
   private build: BuildInfo;
   private wasReady = false;
   private policyNames: readonly string[] = [];
@@ -72,6 +76,7 @@ export class Observability {
     this.grants = new ObservedGrants(sinks);
     this.gate = this.observedGate = new ObservedGate(sinks);
     this.confirmation = new ObservedConfirmation(sinks);
+    this.kubernetes = this.observedKubernetes = new ObservedKubernetes(sinks);
   }
 
   /** Writes one line of the log. */
@@ -131,6 +136,7 @@ export class Observability {
       stages,
       capture: this.observedCapture.status,
       policies: { accepted: this.policyNames, ...this.observedConfig.status },
+      kubernetes: this.observedKubernetes.status,
       bootTable: this.observedGate.status,
       trackedSources: { now: this.engine.trackedSources, limit: this.engine.trackedSourcesLimit },
       logLinesDropped: this.logger.droppedLines,

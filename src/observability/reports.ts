@@ -230,13 +230,15 @@ export class ObservedConfig implements ConfigReport {
     this.sinks.logger.log("config-refused", "The configuration was not believed; the last good one stays.", { reason });
   }
 
-  restored(accepted: number, reason: string): void {
+  restored(accepted: number, problems: readonly Problem[], reason: string): void {
     this.everAccepted = true; // something good is in force, as after any other bad snapshot
-    this.current = { ...this.current, stale: reason };
+    const rejected = new Set(problems.flatMap(({ severity, policy }) => (severity === "error" ? (policy ?? []) : [])));
+    this.current = { rejected: rejected.size, problems: [...problems], stale: reason };
     this.sinks.metrics.configRestored(accepted);
     this.sinks.setStage("config", undefined);
     const message = "The configuration was not believed; the policies kept from before the restart are in force.";
     this.sinks.logger.log("config-restored", message, { accepted, reason });
+    for (const problem of problems) this.tellProblem(problem);
   }
 
   warned(message: string): void {

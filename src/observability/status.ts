@@ -1,6 +1,7 @@
 import type { ConfirmationState, Mode } from "../confirmation.ts";
 import type { Stage, StageHealth } from "./health.ts";
 import type { BuildInfo } from "./metrics.ts";
+import type { WatchStatus } from "./observed-kubernetes.ts";
 import type { BootTableStatus, CaptureStatus, ConfigStatus } from "./reports.ts";
 
 /** The part of the status that only the agent knows. */
@@ -22,6 +23,8 @@ export interface AgentStatus extends BuildInfo, StatusOfAgent {
   readonly stages: Readonly<Record<Stage, StageHealth>>;
   readonly capture: CaptureStatus;
   readonly policies: ConfigStatus & { readonly accepted: readonly string[] };
+  /** The watches of the Kubernetes API; empty where it is not used. */
+  readonly kubernetes: readonly WatchStatus[];
   readonly bootTable: BootTableStatus;
   readonly trackedSources: { readonly now: number; readonly limit: number };
   readonly logLinesDropped: number;

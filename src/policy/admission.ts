@@ -5,9 +5,9 @@
  * whatever does not get on with it is rejected in turn. That ends, as versions in force get on with each other. The price
  * is that the outcome of a broken configuration depends on what was in force; after a restart only the texts count.
  */
-import { Claims, stepsPath } from "./conflicts.ts";
+import { Claims } from "./conflicts.ts";
 import type { RawResource } from "./document.ts";
-import type { Draft } from "./draft.ts";
+import { type Draft, placeOfSteps } from "./draft.ts";
 import { type Finding, problemFor } from "./finding.ts";
 import { fingerprintOf } from "./fingerprint.ts";
 import type { Policy } from "./policy.ts";
@@ -111,9 +111,12 @@ function remarks(accepted: readonly Draft[], claims: Claims, options: AdmissionO
   for (const longer of accepted) {
     for (const { owner, action } of claims.beginnings(longer)) {
       const shorter = byName.get(owner);
-      const finding: Finding = { code: "steps-beginning", path: stepsPath[action], detail: longer.name };
       const key = `${owner} ${action}`;
-      if (shorter !== undefined && !beginnings.has(key)) beginnings.set(key, problemFor(shorter.resource, finding));
+      // Where one of the two is in a Secret, who may read the other would learn of it.
+      if (shorter === undefined || shorter.isSecret || longer.isSecret || beginnings.has(key)) continue;
+      const path = placeOfSteps(shorter, action);
+      const finding: Finding = { code: "steps-beginning", path, detail: longer.name };
+      beginnings.set(key, problemFor(shorter.resource, finding));
     }
   }
   const own = accepted.flatMap((draft) =>

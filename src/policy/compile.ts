@@ -5,6 +5,7 @@ import { type ConfigText, type RawResource, readText } from "./document.ts";
 import { type Draft, draftPolicy } from "./draft.ts";
 import { problemFor, rejects } from "./finding.ts";
 import { fingerprintOf } from "./fingerprint.ts";
+import { concernOf, type NodeLabels } from "./node-selector.ts";
 import type { Policy, Sequence } from "./policy.ts";
 import { formatPort, type Port, portKey, portOfKey } from "./port.ts";
 import type { Problem } from "./problem.ts";
@@ -22,6 +23,8 @@ export interface CompileOptions {
   readonly allowCritical: boolean;
   /** The namespace of policies that name none. */
   readonly defaultNamespace: string;
+  /** This node's, where they are known: policies for other nodes are left out before anything else is read of them. */
+  readonly nodeLabels?: NodeLabels | undefined;
   /** Policies in force that must not lose their doors because a new version of them is rejected; see admission.ts. */
   readonly standing?: readonly Policy[] | undefined;
 }
@@ -42,7 +45,7 @@ export interface Compilation {
   readonly unreadable: readonly Problem[];
   /** Origins of texts that speak of a policy whose earlier version stays in force because theirs was rejected. */
   readonly outdated: ReadonlySet<string>;
-  /** Ports of accepted policies and `--guard`, ascending by key. */
+  /** Ports of accepted policies, of those that wait for their Secret after a restart, and `--guard`, ascending by key. */
   readonly guarded: readonly Port[];
   /** Those of them whose connections end with the grant. */
   readonly cutting: readonly Port[];
@@ -54,9 +57,11 @@ const mostProblems = 2000;
 /** From all texts at once to one immutable configuration and all problems. Pure; never throws, whatever the texts hold. */
 export function compile(texts: readonly ConfigText[], options: CompileOptions): Compilation {
   const read = texts.map((text) => readText(text, options.defaultNamespace));
-  const resources = read.flatMap((text) => text.resources);
+  const resources = read
+    .flatMap((text) => text.resources)
+    .filter(({ value }) => concernOf(value, options.nodeLabels) !== "elsewhere");
   const surplus = resources.slice(mostPolicies, mostPolicies + 1);
-  const { drafts, problems } = draftAll(resources.slice(0, mostPolicies), options);
+  const { drafts, waiting, problems } = draftAll(resources.slice(0, mostPolicies), options);
   const guards = options.guards.filter((port) => options.allowCritical || !isCritical(port));
   const admission = admit(drafts, resources, { ...options, guards });
   const policies = finish(admission, guards, options.served);
@@ -71,7 +76,7 @@ export function compile(texts: readonly ConfigText[], options: CompileOptions): 
     names: new Set(resources.flatMap(({ policy }) => policy ?? [])),
     unreadable: [...read.flatMap((text) => text.unreadable), ...nameless, ...tooMany],
     outdated: new Set(admission.problems.flatMap(({ code, place }) => (code === "previous-kept" ? place.origin : []))),
-    guarded: portSet([...guards, ...policies.flatMap(({ opens }) => opens?.ports ?? [])]),
+    guarded: portSet([...guards, ...[...policies, ...waiting].flatMap(({ opens }) => opens?.ports ?? [])]),
     cutting: portSet(policies.flatMap(({ opens }) => (opens?.established === "Cut" ? opens.ports : []))),
   };
 }
@@ -79,6 +84,7 @@ export function compile(texts: readonly ConfigText[], options: CompileOptions): 
 /** Each resource by itself. */
 function draftAll(resources: readonly RawResource[], options: CompileOptions) {
   const drafts: Draft[] = [];
+  const waiting: Draft[] = [];
   const problems: Problem[] = [];
   for (const resource of resources) {
     const parsed = knockSequenceSchema.safeParse(resource.value);
@@ -88,9 +94,12 @@ function draftAll(resources: readonly RawResource[], options: CompileOptions) {
     }
     const { draft, findings } = draftPolicy(resource, parsed.data, options);
     problems.push(...findings.map((finding) => problemFor(resource, finding)));
-    if (!findings.some(rejects)) drafts.push(draft);
+    const rejections = findings.filter(rejects);
+    if (rejections.length === 0) drafts.push(draft);
+    // It was in force before the restart: until its steps are known nobody gets in, and nobody else does either.
+    else if (rejections.every(({ code }) => code === "secret-not-kept")) waiting.push(draft);
   }
-  return { drafts, problems };
+  return { drafts, waiting, problems };
 }
 
 /** Draws the decoys, which takes the steps and doors of all. A kept version only loses those that are needed elsewhere now. */

@@ -1,4 +1,4 @@
-import type { Draft } from "./draft.ts";
+import { type Draft, placeOfSteps } from "./draft.ts";
 import type { Finding } from "./finding.ts";
 import { type Policy, type Sequence, sequencesOf } from "./policy.ts";
 import { formatPort, type Port, type PortKey, portKey } from "./port.ts";
@@ -37,7 +37,7 @@ export class Claims {
   admit(policy: Claimant): void {
     this.owners.set(policy.name, policy.name);
     this.ids.set(policy.id, policy.name);
-    for (const { sequence } of placedSequences(policy)) {
+    for (const sequence of sequencesOf(policy)) {
       this.steps.add(policy.name, sequence);
       for (const key of sequence.steps) this.knocked.set(key, policy.name);
     }
@@ -53,12 +53,16 @@ export class Claims {
     if (this.owners.has(draft.name)) yield { code: "name-taken", path: ["metadata", "name"] };
     else if (this.ids.has(draft.id))
       yield { code: "id-taken", path: ["metadata", "name"], detail: this.ids.get(draft.id) };
-    for (const { sequence, path } of placedSequences(draft)) {
+    for (const sequence of sequencesOf(draft)) {
       const owner = this.steps.ownerOfSame(sequence);
-      if (owner !== undefined && owner !== draft.name) yield { code: "steps-taken", path, detail: owner };
+      // Whose steps they are would tell what is in the Secret.
+      const detail = draft.isSecret && sequence.action === "open" ? undefined : owner;
+      if (owner !== undefined && owner !== draft.name)
+        yield { code: "steps-taken", path: placeOfSteps(draft, sequence.action), detail };
       for (const [at, key] of sequence.steps.entries()) {
         const guard = this.guardedBy.get(key);
-        if (guard !== undefined) yield { code: "step-guarded", path: [...path, at], detail: `by ${guard}` };
+        const path = placeOfSteps(draft, sequence.action, at);
+        if (guard !== undefined) yield { code: "step-guarded", path, detail: `by ${guard}` };
       }
     }
     yield* this.doorObjections(draft);
@@ -87,20 +91,10 @@ export class Claims {
 
   /** Every sequence that is the beginning of the draft's: who owns it, which of the owner's it is. */
   beginnings(draft: Draft): readonly { readonly owner: string; readonly action: Sequence["action"] }[] {
-    return placedSequences(draft)
-      .flatMap(({ sequence }) => this.steps.beginningsOf(sequence))
+    return sequencesOf(draft)
+      .flatMap((sequence) => this.steps.beginningsOf(sequence))
       .map(({ owner, sequence }) => ({ owner, action: sequence.action }));
   }
-}
-
-/** Where the steps of a sequence stand. */
-export const stepsPath = { open: ["spec", "knock", "steps"], close: ["spec", "closedBy", "steps"] } as const;
-
-function placedSequences(
-  policy: Claimant,
-): readonly { readonly sequence: Sequence; readonly path: readonly string[] }[] {
-  const sequences = sequencesOf(policy);
-  return sequences.map((sequence) => ({ sequence, path: stepsPath[sequence.action] }));
 }
 
 function doorPath(draft: Draft, port: Port): readonly (string | number)[] {

@@ -1,17 +1,35 @@
 import { LineCounter } from "yaml";
+import { isNamespace, isObjectName } from "./field.ts";
 import { type Finding, problemFor, rejects } from "./finding.ts";
 import { nearestName } from "./nearest-name.ts";
-import type { Place, Problem } from "./problem.ts";
+import type { ObjectIdentity, Place, Problem } from "./problem.ts";
 import { type ProblemCode, problemOf } from "./problem-catalogue.ts";
-import { apiVersion, kind, namePattern, namespacePattern } from "./schema.ts";
+import { apiVersion, kind } from "./schema.ts";
+import type { SecretSteps } from "./secret-steps.ts";
 import { type Path, readYaml, type YamlDocument } from "./yaml-document.ts";
 
 /** One text of configuration; the `ConfigDocument` of the config-source stage is one. */
-export interface ConfigText {
-  /** What a person calls it: a path. */
+export type ConfigText = WrittenText | ObjectText;
+
+/** YAML with any number of resources, or a knockd.conf. */
+export interface WrittenText {
+  /** What a person calls it: a path, or `ConfigMap ns/name key`. */
   readonly origin: string;
   readonly format: "yaml" | "knockd-conf";
   readonly text: string;
+  /** Whether it came over the Kubernetes API, from which no commands are taken. */
+  readonly isFromApi?: boolean | undefined;
+}
+
+/** One KnockSequence of the Kubernetes API, as the API sent it: there are no lines in it. */
+export interface ObjectText {
+  /** `KnockSequence ns/name`. */
+  readonly origin: string;
+  readonly format: "object";
+  readonly value: unknown;
+  readonly object: ObjectIdentity;
+  /** What the Secret holds that it takes its steps from; undefined where it takes none from one. */
+  readonly secret?: SecretSteps | undefined;
 }
 
 /** A KnockSequence as it was written, before validation. */
@@ -19,6 +37,10 @@ export interface RawResource {
   readonly value: unknown;
   /** `namespace/name`, where these can be read. */
   readonly policy: string | undefined;
+  /** Whether it came over the Kubernetes API. */
+  readonly isFromApi: boolean;
+  /** What the Secret holds that it names; only where it is an object of the API. */
+  readonly secret: SecretSteps | undefined;
   /** The path of a field below this resource as people read it: `spec.opens.ports[1]`, inside a List `items[0].spec`. */
   fieldOf(path: Path): string;
   placeOf(path: Path): Place;
@@ -37,6 +59,8 @@ export const longestText = 1 << 20;
 
 /** Reads the resources of a text that nobody vouches for. Never throws. Resources of other kinds are left out with a warning. */
 export function readText(text: ConfigText, defaultNamespace: string): ReadText {
+  if (text.format === "object")
+    return { resources: [resourceOf(text, defaultNamespace)], problems: [], unreadable: [] };
   const code = refuse(text);
   if (code !== undefined) {
     const place = { origin: text.origin, line: 1, column: 1 };
@@ -44,12 +68,18 @@ export function readText(text: ConfigText, defaultNamespace: string): ReadText {
     return { resources: [], problems: [problem], unreadable: [problem] };
   }
   const lines = new LineCounter();
-  const reader = new TextReader(text.origin, lines, defaultNamespace);
+  const reader = new TextReader(text, lines, defaultNamespace);
   for (const document of readYaml(text.text, lines)) reader.readDocument(document);
   return reader;
 }
 
-function refuse(text: ConfigText): ProblemCode | undefined {
+function resourceOf({ origin, value, object, secret }: ObjectText, defaultNamespace: string): RawResource {
+  const place = { origin, object };
+  const policy = policyName(value, defaultNamespace);
+  return { value, policy, isFromApi: true, secret, fieldOf: formatPath, placeOf: () => place };
+}
+
+function refuse(text: WrittenText): ProblemCode | undefined {
   if (text.format !== "yaml") return "format-unsupported";
   return text.text.length > longestText ? "text-too-large" : undefined;
 }
@@ -58,12 +88,12 @@ class TextReader implements ReadText {
   readonly resources: RawResource[] = [];
   readonly problems: Problem[] = [];
   readonly unreadable: Problem[] = [];
-  private readonly origin: string;
+  private readonly text: WrittenText;
   private readonly lines: LineCounter;
   private readonly defaultNamespace: string;
 
-  constructor(origin: string, lines: LineCounter, defaultNamespace: string) {
-    this.origin = origin;
+  constructor(text: WrittenText, lines: LineCounter, defaultNamespace: string) {
+    this.text = text;
     this.lines = lines;
     this.defaultNamespace = defaultNamespace;
   }
@@ -84,6 +114,8 @@ class TextReader implements ReadText {
     const resource = {
       value,
       policy: policyName(value, this.defaultNamespace),
+      isFromApi: this.text.isFromApi === true,
+      secret: undefined,
       fieldOf: (path: Path) => formatPath([...prefix, ...path]),
       placeOf: (path: Path) => this.place(document.offsetOf([...prefix, ...path])),
     };
@@ -99,7 +131,7 @@ class TextReader implements ReadText {
 
   private place(offset: number): Place {
     const { line, col } = this.lines.linePos(offset);
-    return { origin: this.origin, line: Math.max(1, line), column: Math.max(1, col) };
+    return { origin: this.text.origin, line: Math.max(1, line), column: Math.max(1, col) };
   }
 }
 
@@ -131,7 +163,7 @@ function policyName(value: unknown, defaultNamespace: string): string | undefine
   const name = fieldText(metadata, "name");
   const namespace = field(metadata, "namespace") === undefined ? defaultNamespace : fieldText(metadata, "namespace");
   if (name === undefined || namespace === undefined) return undefined;
-  return namePattern.test(name) && namespacePattern.test(namespace) ? `${namespace}/${name}` : undefined;
+  return isObjectName(name) && isNamespace(namespace) ? `${namespace}/${name}` : undefined;
 }
 
 function field(value: unknown, name: string): unknown {

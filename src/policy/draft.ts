@@ -3,11 +3,14 @@ import type { RawResource } from "./document.ts";
 import { parseDuration } from "./duration.ts";
 import type { Finding } from "./finding.ts";
 import { policyIdOf } from "./fingerprint.ts";
-import { parseFlagRule } from "./flag-rule.ts";
-import type { Opening, PolicyId, RunCommands, Sequence } from "./policy.ts";
+import { defaultFlags, parseFlagRule } from "./flag-rule.ts";
+import { concernOf, type NodeLabels } from "./node-selector.ts";
+import { type Opening, type PolicyId, type RunCommands, type Sequence, sequencesOf } from "./policy.ts";
 import { expandRange, parsePort, parsePortRange, portKey, portOfKey } from "./port.ts";
 import type { ProblemCode } from "./problem-catalogue.ts";
 import type { KnockSequence } from "./schema.ts";
+import { parseSecretSteps } from "./secret-steps.ts";
+import type { Path } from "./yaml-document.ts";
 
 /** A policy that is sound in itself; how it gets on with others is still to be seen, and its decoys are not drawn. */
 export interface Draft {
@@ -19,6 +22,8 @@ export interface Draft {
   readonly run: RunCommands | undefined;
   /** How many decoys each sequence is to have. */
   readonly decoys: number;
+  /** Whether the steps that open come from a Secret: then nothing is told that tells of them. */
+  readonly isSecret: boolean;
   /** Which entry of `spec.opens.ports` names the port of a key. */
   readonly entryOfPort: ReadonlyMap<number, number>;
   readonly resource: RawResource;
@@ -26,12 +31,20 @@ export interface Draft {
 
 /** More single ports than this one policy may not open. */
 const mostPorts = 64;
+const usualFlags = parseFlagRule(defaultFlags);
+
+/** What else decides about one resource. */
+interface DraftOptions {
+  readonly allowCommands: boolean;
+  readonly defaultNamespace: string;
+  readonly nodeLabels?: NodeLabels | undefined;
+}
 
 /** Compiles one well-formed resource by itself. Findings that are errors reject it; then the draft is of no use. */
 export function draftPolicy(
   resource: RawResource,
   sequence: KnockSequence,
-  options: { readonly allowCommands: boolean; readonly defaultNamespace: string },
+  options: DraftOptions,
 ): { readonly draft: Draft; readonly findings: readonly Finding[] } {
   const { metadata, spec } = sequence;
   const name = `${metadata.namespace ?? options.defaultNamespace}/${metadata.name}`;
@@ -54,15 +67,27 @@ export function draftPolicy(
   const draft = {
     id,
     name,
-    opensBy: sequenceOf("open", spec.knock.steps ?? []),
+    opensBy: sequenceOf("open", spec.knock.steps ?? stepsInSecret(resource) ?? []),
     closesBy: spec.closedBy === undefined ? undefined : sequenceOf("close", spec.closedBy.steps),
     opens: openingOf(spec.opens, entryOfPort),
     run: commandsOf(spec.run),
     decoys: spec.knock.decoys,
+    isSecret: spec.knock.stepsFrom !== undefined,
     entryOfPort,
     resource,
   };
-  return { draft, findings: [...findingsOf(spec, draft, options.allowCommands)] };
+  return { draft, findings: [...findingsOf(draft, options), ...flagFindings(spec, draft)] };
+}
+
+/** Where the steps of a sequence stand, or one of them. Those in a Secret have no places: one would tell of the steps. */
+export function placeOfSteps(draft: Pick<Draft, "isSecret">, action: Sequence["action"], at?: number): Path {
+  if (action === "open" && draft.isSecret) return ["spec", "knock", "stepsFrom"];
+  const path = action === "open" ? ["spec", "knock", "steps"] : ["spec", "closedBy", "steps"];
+  return at === undefined ? path : [...path, at];
+}
+
+function stepsInSecret({ secret }: RawResource): readonly string[] | undefined {
+  return secret?.kind === "text" ? parseSecretSteps(secret.text) : undefined;
 }
 
 function openingOf(opens: KnockSequence["spec"]["opens"], ports: ReadonlyMap<number, number>): Opening | undefined {
@@ -97,36 +122,54 @@ function commandsOf(run: KnockSequence["spec"]["run"]): RunCommands | undefined 
   return { ...commands, forMicros: runsFor === undefined ? undefined : parseDuration(runsFor) };
 }
 
-function* findingsOf(spec: KnockSequence["spec"], draft: Draft, allowCommands: boolean): Generator<Finding> {
-  const { flags, matching } = draft.opensBy;
-  if (spec.knock.stepsFrom !== undefined)
-    yield { code: "steps-from-unsupported", path: ["spec", "knock", "stepsFrom"] };
+function* findingsOf(draft: Draft, options: DraftOptions): Generator<Finding> {
+  const { matching } = draft.opensBy;
+  if (draft.isSecret) yield* secretFindings(draft.resource);
   if (matching === "Knockd") yield { code: "matching-unsupported", path: ["spec", "knock", "matching"] };
-  if ((flags.must & flags.mustNot) !== 0) yield { code: "flags-contradict", path: ["spec", "knock", "tcpFlags"] };
   // Compiled all the same, so that the grant stage only has to learn to execute.
-  if (draft.run !== undefined)
-    yield { code: allowCommands ? "run-unsupported" : "run-not-allowed", path: ["spec", "run"] };
+  if (draft.run !== undefined) yield { code: runProblem(draft.resource, options.allowCommands), path: ["spec", "run"] };
   if (draft.entryOfPort.size > mostPorts) yield { code: "ports-too-many", path: ["spec", "opens", "ports"] };
   yield* stepFindings(draft);
   if (draft.opens?.forMicros === 0 && draft.closesBy === undefined)
     yield { code: "never-closes", path: ["spec", "opens", "for"] };
   if (draft.opens?.scope === "Cluster") yield { code: "scope-node-only", path: ["spec", "opens", "scope"] };
-  if (spec.nodeSelector !== undefined && Object.keys(spec.nodeSelector).length > 0)
-    yield { code: "node-selector-ignored", path: ["spec", "nodeSelector"] };
+  if (concernOf(draft.resource.value, options.nodeLabels) === "unknown")
+    yield { code: draft.resource.isFromApi ? "node-unknown" : "node-selector-ignored", path: ["spec", "nodeSelector"] };
 }
 
-function* stepFindings({ opensBy, closesBy, entryOfPort }: Draft): Generator<Finding> {
-  for (const [sequence, ...path] of [
-    [opensBy, "spec", "knock", "steps"] as const,
-    [closesBy, "spec", "closedBy", "steps"] as const,
-  ]) {
-    for (const [at, key] of sequence?.steps.entries() ?? [])
-      if (entryOfPort.has(key)) yield { code: "step-guarded", path: [...path, at], detail: "by this policy itself" };
+function* secretFindings({ secret, isFromApi }: RawResource): Generator<Finding> {
+  const path = ["spec", "knock", "stepsFrom"];
+  if (secret?.kind === "trouble") yield { code: secret.code, path };
+  else if (secret === undefined) yield { code: isFromApi ? "secret-not-read" : "steps-from-unsupported", path };
+  else if (parseSecretSteps(secret.text) === undefined) yield { code: "secret-steps-invalid", path };
+}
+
+function runProblem({ isFromApi }: RawResource, allowCommands: boolean): ProblemCode {
+  if (isFromApi) return "run-from-api";
+  return allowCommands ? "run-unsupported" : "run-not-allowed";
+}
+
+function* flagFindings({ knock, closedBy }: KnockSequence["spec"], { opensBy }: Draft): Generator<Finding> {
+  const { must, mustNot } = opensBy.flags;
+  const path = ["spec", "knock", "tcpFlags"];
+  if ((must & mustNot) !== 0) yield { code: "flags-contradict", path };
+  // The default goes with any steps. Steps in a Secret are not judged by what stands beside them.
+  if (knock.steps === undefined || (must === usualFlags.must && mustNot === usualFlags.mustNot)) return;
+  const isTcp = (step: string | number) => parsePort(String(step))?.protocol === "tcp";
+  if (![...knock.steps, ...(closedBy?.steps ?? [])].some(isTcp)) yield { code: "flags-without-tcp", path };
+}
+
+function* stepFindings(draft: Draft): Generator<Finding> {
+  const { opensBy, closesBy, entryOfPort, isSecret } = draft;
+  for (const sequence of sequencesOf(draft)) {
+    for (const [at, key] of sequence.steps.entries())
+      if (entryOfPort.has(key))
+        yield { code: "step-guarded", path: placeOfSteps(draft, sequence.action, at), detail: "by this policy itself" };
   }
   if (closesBy !== undefined && sameSteps(closesBy, opensBy))
-    yield { code: "closes-as-opens", path: ["spec", "closedBy", "steps"] };
+    yield { code: "closes-as-opens", path: placeOfSteps(draft, "close") };
   const order = orderOf(opensBy.steps);
-  if (order !== undefined) yield { code: order, path: ["spec", "knock", "steps"] };
+  if (order !== undefined && !isSecret) yield { code: order, path: placeOfSteps(draft, "open") };
 }
 
 function sameSteps(one: Sequence, other: Sequence): boolean {

@@ -13,7 +13,7 @@ export function policyIdOf(name: string): PolicyId {
  * must not cost anybody the progress in this one. Not reversible by guessing only as far as the steps cannot be guessed,
  * so it is not for logs.
  */
-export function fingerprintOf(draft: Omit<Draft, "resource" | "entryOfPort">): string {
+export function fingerprintOf(draft: Omit<Draft, "resource" | "entryOfPort" | "isSecret">): string {
   const canonical = JSON.stringify([
     draft.name,
     canonicalSequence(draft.opensBy),

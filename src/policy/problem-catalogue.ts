@@ -71,9 +71,27 @@ export const problemCatalogue = {
   "nothing-to-do": error("The policy has neither opens nor run", "say which ports it opens"),
   "ports-too-many": error("The policy opens more than 64 single ports", "split it in two policies"),
   "flags-contradict": error("A flag is asked for and forbidden", "keep one of the two"),
+  "flags-without-tcp": error("Flags are asked for, but no step is TCP", "remove tcpFlags, or knock on a TCP port"),
   "steps-from-unsupported": error("Steps from a Secret can only be read from the Kubernetes API", "list them in steps"),
+  "secret-not-read": error("The Secret with the steps has not been read yet", "wait until the Kubernetes API answers"),
+  "secret-not-kept": error(
+    "What is in Secrets is not kept over a restart, so the policy waits for the Kubernetes API, its ports guarded",
+    "wait until the API answers, or pass --state-secrets",
+  ),
+  "secret-missing": error("The Secret with the steps does not exist", "create it in the policy's namespace"),
+  "secret-key-missing": error("The Secret has no such key, or its value is no text", "add the key, or name another"),
+  "secret-forbidden": error(
+    "The agent may not read the Secret",
+    "let its role get, list and watch this Secret by name",
+  ),
+  "secret-steps-invalid": error(
+    "The Secret's value is not 1 to 32 steps",
+    "write them like 7000/udp, 8000/tcp, separated by commas",
+  ),
+  "secrets-too-many": error("The policies name more than 128 Secrets", "let several policies share a Secret"),
   "matching-unsupported": error("This version cannot match as knockd does", "use Tolerant"),
   "run-not-allowed": error("Commands are only run with --allow-commands", "remove run, or allow them"),
+  "run-from-api": error("Commands are never taken from the Kubernetes API", "remove run, or put the policy in a file"),
   "run-unsupported": error("Commands are not supported yet by this version", "remove run"),
 
   "closes-as-opens": error("The steps of closedBy are those that open", "give it steps of its own"),
@@ -95,9 +113,13 @@ export const problemCatalogue = {
   "never-closes": warning("The door has no end and no closedBy", "add closedBy, or close it with knockgate revoke"),
   "port-served": warning("The port is guarded although --serve names it", "remove it in one of the two places"),
   "established-differs": warning("Another policy says Cut for this port, which then holds for both", "let them agree"),
+  "node-unknown": error(
+    "This node's labels are not known, so nobody can say whether the policy is for it",
+    "pass --node-name, and let the agent's role get, list and watch this Node",
+  ),
   "node-selector-ignored": warning(
-    "Only Kubernetes knows node labels: read from a file, the policy is honoured everywhere",
-    "remove nodeSelector",
+    "This node's labels are not known: read from a file, the policy is honoured everywhere",
+    "pass --node-name, or remove nodeSelector",
   ),
   "scope-node-only": warning("Only Kubernetes joins nodes: read from a file, the scope is Node", "remove scope"),
   "previous-kept": warning("The last accepted version of this policy stays in force", "correct the new one"),

@@ -1,7 +1,17 @@
+/** Which object of the Kubernetes API is meant, in which version of what people write in it. */
+export interface ObjectIdentity {
+  readonly namespace: string;
+  readonly name: string;
+  readonly uid: string;
+  readonly generation: number;
+}
+
 /** Where in a text a problem lies. Lines and columns count from 1. */
 export interface Place {
-  /** A path, `configmap ns/name key`, or `crd`. */
+  /** A path, `ConfigMap ns/name key`, or `KnockSequence ns/name`. */
   readonly origin: string;
+  /** The object of the API that is the text, so that its status can say what is wrong with it. */
+  readonly object?: ObjectIdentity | undefined;
   readonly line?: number | undefined;
   readonly column?: number | undefined;
 }

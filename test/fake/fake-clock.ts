@@ -26,6 +26,12 @@ export class FakeClock implements Clock {
     return this.timers.size;
   }
 
+  /** Milliseconds until the next timer fires; undefined when none is set. */
+  get nextTimerMs(): number | undefined {
+    const times = [...this.timers].map((timer) => (timer.atMicros - this.micros) / 1000);
+    return times.length === 0 ? undefined : Math.min(...times);
+  }
+
   /** Moves on, firing what falls due on the way. */
   advance(ms: number): void {
     const end = this.micros + ms * 1000;

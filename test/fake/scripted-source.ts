@@ -1,6 +1,7 @@
 import type { ConfigReport } from "../../src/config-source/config-report.ts";
 import type { ConfigSource, Snapshot } from "../../src/config-source/config-source.ts";
 import type { KeptBySource, SnapshotStore } from "../../src/config-source/kept-snapshots.ts";
+import type { Problem } from "../../src/policy/problem.ts";
 
 /** A source that delivers what the test puts into it. */
 export class ScriptedSource implements ConfigSource {
@@ -50,7 +51,7 @@ export class ConfigReportLog implements ConfigReport {
   refused(reason: string): void {
     this.lines.push(`refused: ${reason}`);
   }
-  restored(accepted: number, reason: string): void {
+  restored(accepted: number, _: readonly Problem[], reason: string): void {
     this.lines.push(`restored ${accepted}: ${reason}`);
   }
   warned(message: string): void {

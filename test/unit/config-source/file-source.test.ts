@@ -15,7 +15,7 @@ import { join } from "node:path";
 import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { systemClock } from "../../../src/clock.ts";
-import type { Snapshot } from "../../../src/config-source/config-source.ts";
+import type { ConfigDocument, Snapshot } from "../../../src/config-source/config-source.ts";
 import { FileSource } from "../../../src/config-source/file-source.ts";
 import { FakeClock } from "../../fake/fake-clock.ts";
 
@@ -33,6 +33,10 @@ afterEach(async () => {
   for (const source of sources.splice(0)) await source.close();
   rmSync(home, { recursive: true, force: true });
 });
+
+function textOf(document: ConfigDocument): string {
+  return "text" in document ? document.text : expect.fail("no file");
+}
 
 /** A source that has started, and its snapshots as they come. */
 class Watched {
@@ -59,7 +63,7 @@ class Watched {
   }
 
   get texts(): readonly string[] {
-    return this.last.documents.map(({ text }) => text);
+    return this.last.documents.map(textOf);
   }
 
   /** Resolves with the first snapshot, one seen already included, that the test waits for. */
@@ -69,7 +73,7 @@ class Watched {
   }
 
   untilTexts(...texts: readonly string[]): Promise<Snapshot> {
-    return this.until(({ documents }) => documents.map(({ text }) => text).join() === texts.join());
+    return this.until(({ documents }) => documents.map(textOf).join() === texts.join());
   }
 }
 
@@ -95,7 +99,7 @@ describe("what is read", () => {
     const path = join(folder, "policies.txt");
     write("knockd.conf", "[options]");
     const { last } = await Watched.start([path, path, join(folder, "knockd.conf")]);
-    expect(last.documents.map(({ text, format }) => [text, format])).toEqual([
+    expect(last.documents.map((document) => [textOf(document), document.format])).toEqual([
       ["one", "yaml"],
       ["[options]", "knockd-conf"],
     ]);
@@ -115,7 +119,7 @@ describe("what is read", () => {
     symlinkSync("nowhere", join(folder, "dangling.yaml"));
     symlinkSync("loop.yaml", join(folder, "loop.yaml"));
     const { last } = await Watched.start([folder, join(home, "absent"), join(folder, "a.yaml", "x")]);
-    expect(last.documents.map(({ text }) => text)).toEqual(["a"]);
+    expect(last.documents.map(textOf)).toEqual(["a"]);
     const told = last.failures.map((failure) => failure.replaceAll(home, ""));
     expect(told).toEqual([
       "/absent does not exist: make it, or name another path.",
@@ -138,7 +142,7 @@ describe("what is read", () => {
     try {
       const { last } = await Watched.start([folder]);
       expect(last.failures).toEqual([`${join(folder, "secret.yaml")} may not be read: give the agent permission.`]);
-      expect(last.documents.map(({ text }) => text)).toEqual(["a"]);
+      expect(last.documents.map(textOf)).toEqual(["a"]);
     } finally {
       if (isRoot) process.seteuid?.(0);
     }
@@ -175,7 +179,7 @@ describe("changes", () => {
     write("ssh.yaml", "tw");
     write("ssh.yaml", "two");
     await watched.untilTexts("two");
-    expect(watched.seen.map(({ documents }) => documents[0]?.text)).toEqual(["one", "two"]);
+    expect(watched.seen.map(({ documents: [first] }) => first && textOf(first))).toEqual(["one", "two"]);
   });
 
   test("an editor's save: moved away and written anew", async () => {
@@ -250,7 +254,7 @@ describe("time", () => {
       clock.advance(100);
       await setImmediate();
     }
-    expect(delivered[1]?.documents.map(({ text }) => text)).toEqual(["a"]);
+    expect(delivered[1]?.documents.map(textOf)).toEqual(["a"]);
     await source.close();
     expect(clock.pendingTimers).toBe(0);
   });

@@ -4,6 +4,8 @@ import { expect, test } from "vitest";
 import { compile } from "../../../src/policy/compile.ts";
 import type { ConfigText } from "../../../src/policy/document.ts";
 import { problemCatalogue, problemReference } from "../../../src/policy/problem-catalogue.ts";
+import type { SecretTrouble } from "../../../src/policy/secret-steps.ts";
+import { objectText, plainSpec, secretSpec } from "../../fake/object-text.ts";
 import { compilePolicies, compileTexts, plainOptions, policyText } from "../../fake/policy-text.ts";
 
 const folder = new URL("../../fixture/policies/", import.meta.url).pathname;
@@ -22,10 +24,22 @@ function withoutFiles() {
   const run = policyText({ name: "run" }).concat("  run: { opened: [/bin/true] }\n");
   const knockdConf: ConfigText = { origin: "knockd.conf", format: "knockd-conf", text: "[options]\n" };
   const large: ConfigText = { origin: "large.yaml", format: "yaml", text: "#".repeat((1 << 20) + 1) };
+  const troubles = [
+    "secret-not-read",
+    "secret-not-kept",
+    "secret-missing",
+    "secret-key-missing",
+    "secret-forbidden",
+    "secrets-too-many",
+  ];
+  const secrets = troubles.map((code) => objectText(secretSpec, { kind: "trouble", code: code as SecretTrouble }));
+  const noSteps = objectText(secretSpec, { kind: "text", text: "none of your business" });
+  const elsewhere = objectText({ ...plainSpec, nodeSelector: { role: "bastion" }, run: { opened: ["/bin/true"] } });
   const standing = compilePolicies([{ name: "ssh" }]).policies;
   const served = [{ protocol: "tcp", port: 22 }] as const;
   return [
     compile([knockdConf, large], plainOptions),
+    compile([...secrets, noSteps, elsewhere], plainOptions),
     compileTexts([run], { allowCommands: true }),
     compilePolicies([{ name: "ssh", opensFor: "never" }], { standing }),
     compilePolicies([{ name: "ssh" }], { served }),

@@ -1,0 +1,112 @@
+import type { Clock } from "./clock.ts";
+import type { ConfigSource } from "./config-source/config-source.ts";
+import { ConfigMapSource } from "./config-source/configmap-source.ts";
+import { CrdSource } from "./config-source/crd-source.ts";
+import { ApiClient } from "./kubernetes/api-client.ts";
+import type { KubeCredentials } from "./kubernetes/credentials.ts";
+import { NodeWatch } from "./kubernetes/node-watch.ts";
+import type { ReflectorReport } from "./kubernetes/reflector-report.ts";
+import { Watches } from "./kubernetes/watches.ts";
+import { NodeLabelsFile } from "./node-labels-file.ts";
+import { type AgentOptions, readsApi } from "./options.ts";
+import type { NodeLabels } from "./policy/node-selector.ts";
+
+/** What the Kubernetes side works with. */
+export interface KubernetesSurroundings {
+  readonly clock: Clock;
+  readonly report: ReflectorReport;
+  /** One sentence for the log. */
+  readonly warned: (message: string) => void;
+}
+
+/** The Kubernetes side of an agent: the watches of its policies, of what their Secrets hold, and of its node. */
+export class KubernetesStages {
+  /** In the order in which their policies count. */
+  readonly sources: readonly ConfigSource[];
+  /** Where policies and objects that name no namespace belong. */
+  readonly namespace: string;
+  private readonly client: ApiClient;
+  private readonly crd: CrdSource | undefined;
+  private readonly node: NodeWatch | undefined;
+  private readonly labelsFile: NodeLabelsFile | undefined;
+  private readonly warned: (message: string) => void;
+  private labelsChanged: () => void = () => {};
+
+  private constructor(
+    options: AgentOptions,
+    { clock, report, warned }: KubernetesSurroundings,
+    { credentials, namespace }: { readonly credentials: KubeCredentials; readonly namespace: string },
+  ) {
+    this.namespace = namespace;
+    this.client = new ApiClient({ credentials, clock });
+    const watches = new Watches({ client: this.client, clock, random: Math.random, report });
+    this.warned = warned;
+    const { nodeName, allNamespaces, stateDir } = options;
+    if (nodeName !== "") {
+      this.labelsFile = new NodeLabelsFile(stateDir, nodeName);
+      this.node = new NodeWatch(watches, nodeName, () => this.relabelled(), this.rememberedLabels());
+    }
+    const own = options.namespaces.length > 0 ? options.namespaces : [namespace];
+    const namespaces = allNamespaces ? undefined : own;
+    const nodeLabels = () => this.nodeLabels;
+    if (options.crd) this.crd = new CrdSource({ watches, clock, namespaces, nodeLabels });
+    const configMaps = options.configMaps.map((configMap) => new ConfigMapSource({ watches, clock, configMap }));
+    this.sources = [...configMaps, ...(this.crd === undefined ? [] : [this.crd])];
+  }
+
+  /** Undefined where the options ask for nothing of the API: then nothing of it is loaded. */
+  static async open(
+    options: AgentOptions,
+    surroundings: KubernetesSurroundings,
+  ): Promise<KubernetesStages | undefined> {
+    if (!readsApi(options)) return undefined;
+    const { KubeCredentials, ownNamespace } = await import("./kubernetes/credentials.ts");
+    const kubeconfig = options.kubeconfig === "" ? undefined : options.kubeconfig;
+    const namespace = ownNamespace(kubeconfig, process.env);
+    if (namespace === undefined && options.crd && options.namespaces.length === 0 && !options.allNamespaces)
+      throw new Error("Which namespace is the agent's own is not known: set POD_NAMESPACE, or pass --namespace.");
+    const credentials = new KubeCredentials(surroundings.clock, kubeconfig);
+    return new KubernetesStages(options, surroundings, { credentials, namespace: namespace ?? "default" });
+  }
+
+  /** This node's labels; undefined where nobody has said them so far. */
+  get nodeLabels(): NodeLabels | undefined {
+    return this.node?.labels;
+  }
+
+  /** Before the sources: resolves when the node is known, or when the API does not answer. `labelsChanged`: policies are to be weighed again. */
+  async start(labelsChanged: () => void): Promise<void> {
+    this.labelsChanged = labelsChanged;
+    await this.node?.start();
+  }
+
+  /** After the sources. */
+  async close(): Promise<void> {
+    await this.node?.close();
+    this.client.close();
+  }
+
+  /** Where objects are read, other Secrets may be needed first: their source then says when all is there. */
+  private relabelled(): void {
+    this.keepLabels();
+    if (this.crd === undefined) this.labelsChanged();
+    else this.crd.labelsChanged();
+  }
+
+  private rememberedLabels(): NodeLabels | undefined {
+    try {
+      return this.labelsFile?.read();
+    } catch (error) {
+      this.warned(`the labels of the node kept for a restart could not be read: ${(error as Error).message}`);
+      return undefined;
+    }
+  }
+
+  private keepLabels(): void {
+    try {
+      if (this.nodeLabels !== undefined) this.labelsFile?.write(this.nodeLabels);
+    } catch (error) {
+      this.warned(`the labels of the node could not be kept for a restart: ${(error as Error).message}`);
+    }
+  }
+}
