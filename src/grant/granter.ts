@@ -107,7 +107,7 @@ export class Granter {
   }
 
   /** Opens or closes for a source that has finished a sequence. Returns at once; the outcome goes to the report. */
-  complete(completion: Completion): void {
+  complete(completion: Omit<Completion, "packet">): void {
     const { policy, source, atMicros } = completion;
     const { opens } = policy;
     if (opens === undefined) return;
