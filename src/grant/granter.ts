@@ -3,21 +3,23 @@ import { type Address, type Cidr, sameAddress } from "../policy/address.ts";
 import type { Policy, PolicyId } from "../policy/policy.ts";
 import { formatPort, type Port, type PortKey, portKey } from "../policy/port.ts";
 import type { Completion } from "../sequence/outcome.ts";
-import type { ChangeResult, Gate, Grant, GrantChange, Refusal } from "./grant.ts";
+import type { ChangeResult, Gate, Grant, Refusal } from "./grant.ts";
 import { GrantAnnouncer } from "./grant-announcer.ts";
+import { type Plan, type Planned, planRequests, type Results } from "./grant-plan.ts";
 import type { GrantReport } from "./grant-report.ts";
-import { applyRequest, changeBetween, type GrantRequest } from "./grant-request.ts";
+import type { CloseCause, ClusterWish, GrantRequest, OpeningRequest } from "./grant-request.ts";
 import { decides, type FailedRequest, GrantRetries, type RefusedChange } from "./grant-retries.ts";
+import { clusterHold, type HoldId, policyOfHold } from "./hold.ts";
 import {
   deadlineOf,
   type EndedHold,
   endedHolds,
   type GrantKey,
   grantKey,
+  heldUntil,
   Ledger,
   type LedgerEntry,
   toGrant,
-  withoutEnded,
 } from "./ledger.ts";
 import { isNeverGranted } from "./never-grant.ts";
 
@@ -38,18 +40,15 @@ export interface GranterOptions {
   readonly maxGrants: number;
 }
 
-/** A change on its way into the kernel, and what the ledger will hold when the kernel has it. */
-interface Planned {
-  readonly key: GrantKey;
-  readonly before: LedgerEntry | undefined;
-  readonly after: LedgerEntry | undefined;
-  readonly change: GrantChange | undefined;
-}
-
-type Plan = ReadonlyMap<GrantKey, Planned>;
-type Results = ReadonlyMap<GrantKey, ChangeResult>;
+/** By how much a deadline must change before people are told: whole seconds of the API are rounded. */
+const noticedMicros = 2e6;
 
 const done: ChangeResult = { kind: "done" };
+const neverGranted: RefusedChange = {
+  kind: "refused",
+  reason: "never-grant",
+  detail: "the source lies in a range that gets no grant",
+};
 const limitReached: ChangeResult = { kind: "refused", reason: "limit", detail: "--max-grants is reached" };
 
 /**
@@ -112,10 +111,10 @@ export class Granter {
     const { opens } = policy;
     if (opens === undefined) return;
     if (completion.action === "close") {
-      this.ask({ kind: "close", policy: policy.id, source, ports: opens.ports, cause: "closedBy" });
+      for (const hold of [policy.id, clusterHold(policy.id)])
+        this.ask({ kind: "close", hold, source, ports: opens.ports, cause: "closedBy" });
     } else if (isNeverGranted(source, policy, this.options.neverGrants)) {
-      const detail = "the source lies in a range that gets no grant";
-      this.announcer.refused(policy.name, source, opens.ports, { kind: "refused", reason: "never-grant", detail });
+      this.announcer.refused(policy.name, source, opens.ports, neverGranted);
     } else {
       const forMicros = opens.forMicros === 0 ? Infinity : opens.forMicros;
       const deadlineMicros = this.options.clock.nowMicros() + forMicros;
@@ -123,20 +122,38 @@ export class Granter {
     }
   }
 
+  /** Holds doors open exactly as KnockGrants say, as far as this node may. Returns at once; the outcome goes to the report. */
+  hold(wish: ClusterWish): void {
+    if (isNeverGranted(wish.source, wish.policy, this.options.neverGrants))
+      this.announcer.refused(wish.policy.name, wish.source, wish.ports, neverGranted);
+    else this.ask({ kind: "hold", ...wish });
+  }
+
+  /** Ends one hold of a policy on ports of a source; other holds keep them open. */
+  release(hold: HoldId, source: Address, ports: readonly Port[]): void {
+    this.ask({ kind: "close", hold, source, ports, cause: "grant-deleted" });
+  }
+
+  /** Every open port with its holds, as the kernel has it. */
+  entries(): Iterable<LedgerEntry> {
+    return this.ledger.all();
+  }
+
   /** Closes what a source has open, or only what one policy opened for it. Resolves to the number of ports concerned, and rejects where one is still open. */
   async revoke(source: Address, policyName?: string): Promise<number> {
     const held = [...this.ledger.all()].filter((entry) => sameAddress(entry.source, source));
-    const isChosen = (id: PolicyId) => policyName === undefined || this.nameOf(id) === policyName;
-    for (const policy of this.policies.values())
-      if (isChosen(policy.id))
-        this.withdraw({ kind: "close", policy: policy.id, source, ports: policy.opens?.ports ?? [], cause: "socket" });
+    const isChosen = (id: HoldId) => policyName === undefined || this.nameOf(id) === policyName;
+    for (const { id, opens } of this.policies.values())
+      if (isChosen(id))
+        for (const hold of [id, clusterHold(id)])
+          this.withdraw({ kind: "close", hold, source, ports: opens?.ports ?? [], cause: "socket" });
     const chosen = new Set(held.flatMap((entry) => [...entry.deadlines.keys()].filter(isChosen)));
-    for (const policy of chosen) {
-      const ports = held.filter((entry) => entry.deadlines.has(policy)).map((entry) => entry.port);
-      this.ask({ kind: "close", policy, source, ports, cause: "socket" });
+    for (const hold of chosen) {
+      const ports = held.filter((entry) => entry.deadlines.has(hold)).map((entry) => entry.port);
+      this.ask({ kind: "close", hold, source, ports, cause: "socket" });
     }
     await this.settled();
-    const isHeld = (entry: LedgerEntry, id: PolicyId) =>
+    const isHeld = (entry: LedgerEntry, id: HoldId) =>
       this.ledger.get(grantKey(source, entry.port))?.deadlines.has(id) ?? false;
     const concerned = held.filter((entry) => [...entry.deadlines.keys()].some(isChosen));
     const left = concerned.filter((entry) =>
@@ -152,7 +169,7 @@ export class Granter {
   /** Elements that somebody deleted from the kernel: their revocation is accepted as such. */
   acceptRevocation(missing: readonly Grant[]): void {
     for (const { source, port, policies } of missing)
-      for (const policy of policies) this.withdraw({ kind: "close", policy, source, ports: [port], cause: "kernel" });
+      for (const hold of policies) this.withdraw({ kind: "close", hold, source, ports: [port], cause: "kernel" });
     const keys = missing.map((grant) => grantKey(grant.source, grant.port)).filter((key) => !this.underWay.has(key));
     const entries = keys.map((key) => this.ledger.delete(key)).filter((entry) => entry !== undefined);
     const holds = entries.flatMap((entry) => endedHolds(entry, undefined));
@@ -168,8 +185,8 @@ export class Granter {
   }
 
   /** The name people know a policy by; its id when it is not known. */
-  nameOf(id: PolicyId): string {
-    return this.announcer.nameOf(id);
+  nameOf(hold: HoldId): string {
+    return this.announcer.nameOf(hold);
   }
 
   /** Resolves when everything asked for so far is in the kernel, refused, or waits for another try. */
@@ -185,9 +202,10 @@ export class Granter {
 
   private closeOrphans(isOver: (id: PolicyId, deadlineMicros: number) => boolean): void {
     for (const { source, port, deadlines } of this.ledger.all()) {
-      for (const [policy, deadline] of deadlines) {
+      for (const [hold, deadline] of deadlines) {
+        const policy = policyOfHold(hold);
         if (this.opens(policy, port) || !isOver(policy, deadline)) continue;
-        this.ask({ kind: "close", policy, source, ports: [port], cause: "policy-gone" });
+        this.ask({ kind: "close", hold, source, ports: [port], cause: "policy-gone" });
       }
     }
   }
@@ -202,6 +220,11 @@ export class Granter {
 
   private ask(request: GrantRequest): void {
     this.withdraw(request);
+    // Of what KnockGrants want within one turn only the last is carried out, and told.
+    if (request.kind === "hold")
+      this.requests = this.requests.filter(
+        (older) => older.kind !== "hold" || !older.ports.every((port) => decides(request, older, port)),
+      );
     this.requests.push(request);
     this.flushing ??= Promise.resolve().then(() => this.flush());
   }
@@ -223,31 +246,13 @@ export class Granter {
     while (this.requests.length > 0) {
       const requests = this.requests;
       this.requests = [];
-      const plan = this.plan(requests);
+      const room = this.options.maxGrants - this.ledger.size;
+      const plan = planRequests(requests, this.ledger, room, this.options.clock.nowMicros());
       this.underWay = new Set(plan.keys());
       this.settle(requests, plan, await this.commit([...plan.values()]));
       this.underWay = new Set();
     }
     this.flushing = undefined;
-  }
-
-  /** What each touched port will be after all requests, in order; a port for which there is no room is left out. */
-  private plan(requests: readonly GrantRequest[]): Plan {
-    const now = this.options.clock.nowMicros();
-    const plan = new Map<GrantKey, Planned>();
-    let room = this.options.maxGrants - this.ledger.size;
-    for (const request of requests) {
-      for (const port of request.ports) {
-        const key = grantKey(request.source, port);
-        const before = this.ledger.get(key);
-        const current = plan.has(key) ? plan.get(key)?.after : before && withoutEnded(before, now);
-        const isNew = request.kind === "open" && before === undefined && !plan.has(key);
-        if (isNew && room-- <= 0) continue;
-        const after = applyRequest(current, request, port);
-        plan.set(key, { key, before, after, change: changeBetween(before, after) });
-      }
-    }
-    return plan;
   }
 
   private async commit(plan: readonly Planned[]): Promise<Results> {
@@ -270,14 +275,19 @@ export class Granter {
       if (after === undefined) this.ledger.delete(key);
       else this.ledger.put(after);
     }
+    const ended = new Map<CloseCause, EndedHold[]>();
     for (const request of requests) {
-      if (request.kind === "open") this.tellOpened(request, plan, results);
-      else this.tellClosed(request, plan, results);
+      if (request.kind !== "close") this.tellOpened(request, plan, results);
+      else ended.set(request.cause, [...(ended.get(request.cause) ?? []), ...this.closed(request, plan, results)]);
+    }
+    for (const [cause, holds] of ended) {
+      this.announcer.ended(holds, "revoked", cause);
+      this.cut(holds);
     }
     this.afterChange();
   }
 
-  private tellOpened(request: GrantRequest & { kind: "open" }, plan: Plan, results: Results): void {
+  private tellOpened(request: OpeningRequest, plan: Plan, results: Results): void {
     const { policy, source } = request;
     const opened: Port[] = [];
     const refused = new Map<Refusal, { ports: Port[]; result: RefusedChange }>();
@@ -287,22 +297,43 @@ export class Granter {
       else if (refused.has(result.reason)) refused.get(result.reason)?.ports.push(port);
       else refused.set(result.reason, { ports: [port], result });
     }
-    const isHeld = (port: Port) => plan.get(grantKey(source, port))?.before?.deadlines.has(policy.id) ?? false;
-    if (opened.length > 0) this.announcer.opened(request, opened, opened.some(isHeld));
+    const beforeOf = (port: Port) => heldUntil(plan.get(grantKey(source, port))?.before, policy.id);
+    if (request.kind === "hold") this.tellHeld(request, opened, beforeOf);
+    else if (opened.length > 0)
+      this.announcer.opened(
+        request,
+        opened,
+        opened.some((port) => beforeOf(port) > 0),
+      );
     for (const { ports, result } of refused.values()) this.failed({ request: { ...request, ports }, result });
   }
 
-  private tellClosed(request: GrantRequest & { kind: "close" }, plan: Plan, results: Results): void {
+  /** A KnockGrant that follows the knock of this node changes nothing that anybody has to be told. */
+  private tellHeld(request: ClusterWish, ports: readonly Port[], beforeOf: (port: Port) => number): void {
+    const changes = { added: [] as Port[], renewed: [] as Port[], shortened: [] as Port[] };
+    for (const port of ports) {
+      const before = beforeOf(port);
+      const longerMicros = request.deadlineMicros === before ? 0 : request.deadlineMicros - before;
+      if (before === 0) changes.added.push(port);
+      else if (longerMicros > noticedMicros) changes.renewed.push(port);
+      else if (longerMicros < -noticedMicros) changes.shortened.push(port);
+    }
+    for (const kind of ["added", "renewed", "shortened"] as const)
+      if (changes[kind].length > 0) this.announcer.held(request, kind, changes[kind]);
+  }
+
+  /** The holds that a request has ended. */
+  private closed(request: GrantRequest & { kind: "close" }, plan: Plan, results: Results): readonly EndedHold[] {
     const holds: EndedHold[] = [];
     for (const port of request.ports) {
       const planned = plan.get(grantKey(request.source, port));
       const result = results.get(grantKey(request.source, port));
       if (planned?.before === undefined) continue;
-      if (result?.kind === "done") holds.push(...endedHolds(planned.before, planned.after));
+      const ended = () => endedHolds(planned.before as LedgerEntry, planned.after);
+      if (result?.kind === "done") holds.push(...ended().filter(({ hold }) => hold === request.hold));
       else if (result !== undefined) this.failed({ request: { ...request, ports: [port] }, result });
     }
-    this.announcer.ended(holds, "revoked", request.cause);
-    this.cut(holds);
+    return holds;
   }
 
   /** Keeps what failed for another try, unless somebody has asked for something else meanwhile. */
@@ -315,7 +346,7 @@ export class Granter {
   }
 
   private tellFailed({ request, result }: FailedRequest): void {
-    const name = request.kind === "open" ? request.policy.name : this.nameOf(request.policy);
+    const name = request.kind === "close" ? this.nameOf(request.hold) : request.policy.name;
     this.announcer.refused(name, request.source, request.ports, result);
   }
 
