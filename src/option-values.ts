@@ -1,7 +1,7 @@
 import { type Cidr, familyOfCidr, parseCidr } from "./policy/address.ts";
 import { parseDuration } from "./policy/duration.ts";
+import { isNamespace, isObjectName } from "./policy/field.ts";
 import { expandRange, type Port, parsePortRange } from "./policy/port.ts";
-import { namePattern, namespacePattern } from "./policy/schema.ts";
 
 /** How the text of one option becomes a value. */
 export interface ValueKind<Value> {
@@ -29,14 +29,14 @@ export const pathValue: ValueKind<string> = {
 /** A Kubernetes namespace: a DNS label. */
 export const namespaceValue: ValueKind<string> = {
   metavar: "NS",
-  read: (text) => (namespacePattern.test(text) ? text : undefined),
+  read: (text) => (isNamespace(text) ? text : undefined),
   expected: "a namespace: use lower-case letters, digits and hyphens",
 };
 
 /** The name of a Node; empty: none. */
 export const nodeNameValue: ValueKind<string> = {
   metavar: "NAME",
-  read: (text) => (text === "" || namePattern.test(text) ? text : undefined),
+  read: (text) => (text === "" || isObjectName(text) ? text : undefined),
   expected: "the name of a Node: see kubectl get nodes",
 };
 
@@ -45,9 +45,7 @@ export const configMapValue: ValueKind<{ readonly namespace: string; readonly na
   metavar: "NS/NAME",
   read: (text) => {
     const [namespace = "", name = "", ...rest] = text.split("/");
-    return rest.length === 0 && namespacePattern.test(namespace) && namePattern.test(name)
-      ? { namespace, name }
-      : undefined;
+    return rest.length === 0 && isNamespace(namespace) && isObjectName(name) ? { namespace, name } : undefined;
   },
   expected: "a ConfigMap: write namespace/name",
 };

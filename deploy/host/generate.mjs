@@ -1,13 +1,13 @@
-// Writes the generated pages into the checkout, or with --check names those that are not current. Needs a build.
+// Writes the generated files into the checkout, or with --check names those that are not current. Needs a build.
 import { mkdir, readFile, writeFile } from "node:fs/promises";
 import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const checkout = fileURLToPath(new URL("../../", import.meta.url));
-const { generatedPages } = await import(new URL("../../dist/cli/generated-pages.js", import.meta.url));
+const { generatedFiles } = await import(new URL("../../dist/cli/generated-files.js", import.meta.url));
 
 const stale = [];
-for (const [path, text] of Object.entries(await generatedPages())) {
+for (const [path, text] of Object.entries(await generatedFiles())) {
   const file = join(checkout, path);
   const current = await readFile(file, "utf8").catch(() => undefined);
   if (current === text) continue;

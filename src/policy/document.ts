@@ -1,9 +1,10 @@
 import { LineCounter } from "yaml";
+import { isNamespace, isObjectName } from "./field.ts";
 import { type Finding, problemFor, rejects } from "./finding.ts";
 import { nearestName } from "./nearest-name.ts";
 import type { ObjectIdentity, Place, Problem } from "./problem.ts";
 import { type ProblemCode, problemOf } from "./problem-catalogue.ts";
-import { apiVersion, kind, namePattern, namespacePattern } from "./schema.ts";
+import { apiVersion, kind } from "./schema.ts";
 import type { SecretSteps } from "./secret-steps.ts";
 import { type Path, readYaml, type YamlDocument } from "./yaml-document.ts";
 
@@ -162,7 +163,7 @@ function policyName(value: unknown, defaultNamespace: string): string | undefine
   const name = fieldText(metadata, "name");
   const namespace = field(metadata, "namespace") === undefined ? defaultNamespace : fieldText(metadata, "namespace");
   if (name === undefined || namespace === undefined) return undefined;
-  return namePattern.test(name) && namespacePattern.test(namespace) ? `${namespace}/${name}` : undefined;
+  return isObjectName(name) && isNamespace(namespace) ? `${namespace}/${name}` : undefined;
 }
 
 function field(value: unknown, name: string): unknown {

@@ -3,7 +3,7 @@ import type { RawResource } from "./document.ts";
 import { parseDuration } from "./duration.ts";
 import type { Finding } from "./finding.ts";
 import { policyIdOf } from "./fingerprint.ts";
-import { parseFlagRule } from "./flag-rule.ts";
+import { defaultFlags, parseFlagRule } from "./flag-rule.ts";
 import { concernOf, type NodeLabels } from "./node-selector.ts";
 import { type Opening, type PolicyId, type RunCommands, type Sequence, sequencesOf } from "./policy.ts";
 import { expandRange, parsePort, parsePortRange, portKey, portOfKey } from "./port.ts";
@@ -33,6 +33,7 @@ export interface Draft {
 
 /** More single ports than this one policy may not open. */
 const mostPorts = 64;
+const usualFlags = parseFlagRule(defaultFlags);
 
 /** What else decides about one resource. */
 interface DraftOptions {
@@ -79,7 +80,7 @@ export function draftPolicy(
     entryOfPort,
     resource,
   };
-  return { draft, findings: [...findingsOf(spec, draft, options)] };
+  return { draft, findings: [...findingsOf(spec, draft, options), ...flagFindings(spec, draft)] };
 }
 
 /** Where the steps of a sequence stand, or one of them. Those in a Secret have no places: one would tell of the steps. */
@@ -131,10 +132,9 @@ function commandsOf(run: KnockSequence["spec"]["run"]): RunCommands | undefined 
 }
 
 function* findingsOf(spec: KnockSequence["spec"], draft: Draft, options: DraftOptions): Generator<Finding> {
-  const { flags, matching } = draft.opensBy;
+  const { matching } = draft.opensBy;
   if (draft.isSecret) yield* secretFindings(draft.resource);
   if (matching === "Knockd") yield { code: "matching-unsupported", path: ["spec", "knock", "matching"] };
-  if ((flags.must & flags.mustNot) !== 0) yield { code: "flags-contradict", path: ["spec", "knock", "tcpFlags"] };
   // Compiled all the same, so that the grant stage only has to learn to execute.
   if (draft.run !== undefined) yield { code: runProblem(draft.resource, options.allowCommands), path: ["spec", "run"] };
   if (draft.entryOfPort.size > mostPorts) yield { code: "ports-too-many", path: ["spec", "opens", "ports"] };
@@ -157,6 +157,16 @@ function* secretFindings({ secret, isFromApi }: RawResource): Generator<Finding>
 function runProblem({ isFromApi }: RawResource, allowCommands: boolean): ProblemCode {
   if (isFromApi) return "run-from-api";
   return allowCommands ? "run-unsupported" : "run-not-allowed";
+}
+
+function* flagFindings({ knock, closedBy }: KnockSequence["spec"], { opensBy }: Draft): Generator<Finding> {
+  const { must, mustNot } = opensBy.flags;
+  const path = ["spec", "knock", "tcpFlags"];
+  if ((must & mustNot) !== 0) yield { code: "flags-contradict", path };
+  // The default goes with any steps. Steps in a Secret are not judged by what stands beside them.
+  if (knock.steps === undefined || (must === usualFlags.must && mustNot === usualFlags.mustNot)) return;
+  const isTcp = (step: string | number) => parsePort(String(step))?.protocol === "tcp";
+  if (![...knock.steps, ...(closedBy?.steps ?? [])].some(isTcp)) yield { code: "flags-without-tcp", path };
 }
 
 function* stepFindings(draft: Draft): Generator<Finding> {

@@ -1,6 +1,6 @@
-import { z } from "zod";
 import { type Address, parseAddress } from "./address.ts";
 import { parseDuration } from "./duration.ts";
+import { knockGrantObject } from "./knock-grant.ts";
 import { expandRange, type Port, type PortKey, parsePortRange, portKey, portOfKey } from "./port.ts";
 
 /** What a KnockGrant asks for, in our own values; whether its policy allows it is still to be seen. */
@@ -16,24 +16,12 @@ export interface GrantSpec {
   readonly forMicros: number | undefined;
 }
 
-const temporarySpec = z.strictObject({
-  sequenceRef: z.strictObject({ name: z.string() }),
-  source: z.string().max(45),
-  ports: z
-    .array(z.union([z.int().min(1).max(65535), z.string().max(15)]))
-    .min(1)
-    .max(64)
-    .optional(),
-  node: z.string().optional(),
-  for: z.string().max(12).optional(),
-});
-
 /**
  * Reads the `spec` of a KnockGrant that nobody vouches for; undefined when it is not well formed, or says more than this version
  * knows, as what it does not know may be what keeps a door shut. Never throws.
  */
 export function readGrantSpec(value: unknown): GrantSpec | undefined {
-  const parsed = temporarySpec.safeParse(value);
+  const parsed = knockGrantObject.shape.spec.safeParse(value);
   if (!parsed.success) return undefined;
   const { sequenceRef, source, ports, node, for: lasts } = parsed.data;
   const address = parseAddress(source);

@@ -71,6 +71,7 @@ export const problemCatalogue = {
   "nothing-to-do": error("The policy has neither opens nor run", "say which ports it opens"),
   "ports-too-many": error("The policy opens more than 64 single ports", "split it in two policies"),
   "flags-contradict": error("A flag is asked for and forbidden", "keep one of the two"),
+  "flags-without-tcp": error("Flags are asked for, but no step is TCP", "remove tcpFlags, or knock on a TCP port"),
   "steps-from-unsupported": error("Steps from a Secret can only be read from the Kubernetes API", "list them in steps"),
   "secret-not-read": error("The Secret with the steps has not been read yet", "wait until the Kubernetes API answers"),
   "secret-not-kept": error(

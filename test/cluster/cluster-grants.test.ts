@@ -4,7 +4,6 @@ import type { AgentProcess } from "../netns/agent-process.ts";
 import { DoorWatch } from "../netns/door-watch.ts";
 import { eventually } from "../netns/eventually.ts";
 import { ControlPlane } from "./control-plane.ts";
-import { installCrds } from "./crds.ts";
 import { JoinedNodes } from "./joined-nodes.ts";
 import { ReplicationStopwatch } from "./replication-stopwatch.ts";
 
@@ -22,7 +21,7 @@ let agents: AgentProcess[];
 
 beforeAll(async () => {
   plane = await ControlPlane.start();
-  await installCrds(plane.cluster);
+  await plane.cluster.installDefinitions();
   nodes = await JoinedNodes.build(plane.cluster, names, [`${ssh}/tcp`, `${web}/tcp`]);
 });
 afterAll(async () => {

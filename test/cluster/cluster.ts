@@ -38,6 +38,12 @@ export class Cluster {
     return stdout;
   }
 
+  /** Makes the API server know Knockgate's resources, as `deploy/crd.yaml` has them. */
+  async installDefinitions(): Promise<void> {
+    await this.expect(["apply", "-f", new URL("../../deploy/crd.yaml", import.meta.url).pathname]);
+    await this.expect(["wait", "--for=condition=Established", "--timeout=30s", "crd", "--all"]);
+  }
+
   /** Makes a namespace that no other test uses, with the service accounts named in it; resolves to its name. */
   async createNamespace(serviceAccounts: readonly string[] = []): Promise<string> {
     const name = `kg-${process.pid}-${count++}`;

@@ -69,31 +69,9 @@ export class GatedNode {
     await this.visitor.knock(this.gate.ipv4, steps);
   }
 
-  /** Lets the doors that were opened close. */
+  /** Ends everything and removes it. */
   async remove(): Promise<void> {
     await this.way.stop();
     await this.world.remove();
   }
-}
-
-/** What an agent says of itself. */
-export async function statusOf(agent: AgentProcess): Promise<AgentStatusPart> {
-  return JSON.parse((await agent.http("/statusz")).body) as AgentStatusPart;
-}
-
-/** The part of `/statusz` that is asked for here. */
-export interface AgentStatusPart {
-  readonly ready: boolean;
-  readonly policies: {
-    readonly accepted: readonly string[];
-    readonly rejected: number;
-    readonly stale?: string;
-    readonly problems: readonly { readonly code: string; readonly policy?: string }[];
-  };
-  readonly kubernetes: readonly {
-    readonly resource: string;
-    readonly scope: string;
-    readonly state: string;
-    readonly reason?: string;
-  }[];
 }

@@ -4,9 +4,10 @@ import "./shared-cluster.ts";
 
 let plane: ControlPlane | undefined;
 
-/** Starts the control plane that the tests of the tier share, once for the run. */
+/** Starts the control plane that the tests of the tier share, once for the run, and installs the CRDs in it. */
 export async function setup(project: TestProject): Promise<void> {
   plane = await ControlPlane.start();
+  await plane.cluster.installDefinitions();
   project.provide("clusterAccess", plane.cluster.access);
 }
 

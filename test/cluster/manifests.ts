@@ -1,3 +1,5 @@
+import type { Cluster } from "./cluster.ts";
+
 /** What differs from a plain KnockSequence. */
 export interface SequenceManifest {
   readonly namespace: string;
@@ -32,4 +34,11 @@ export function secretManifest(namespace: string, name: string, steps: readonly 
 /** A Node object, which no kubelet stands behind. */
 export function nodeManifest(name: string, labels: Readonly<Record<string, string>>) {
   return { apiVersion: "v1", kind: "Node", metadata: { name, labels } };
+}
+
+/** Makes objects, or makes them so. */
+export async function apply(cluster: Cluster, ...objects: readonly object[]): Promise<void> {
+  const list = { apiVersion: "v1", kind: "List", items: objects };
+  const flags = ["--server-side", "--force-conflicts"];
+  await cluster.expect(["apply", ...flags, "-f", "-"], { input: JSON.stringify(list) });
 }

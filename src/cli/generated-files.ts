@@ -1,14 +1,16 @@
 import { eventsPage } from "../observability/events-page.ts";
 import { metricsPage } from "../observability/metrics-page.ts";
+import { crdManifest } from "../policy/crd.ts";
 import { problemReference } from "../policy/problem-catalogue.ts";
 import { schemaReference } from "../policy/schema-reference.ts";
 import { commandsPage } from "./commands-page.ts";
 import { oddsPage } from "./odds-page.ts";
 import { optionsPage } from "./options-page.ts";
 
-/** Every page that is made from the code, by its path; `npm run check` proves that those committed are current. */
-export function generatedPages(): Record<string, string> {
+/** Every file that is made from the code, by its path; `npm run check` proves that those committed are current. */
+export function generatedFiles(): Record<string, string> {
   return {
+    "deploy/crd.yaml": crdManifest(),
     "docs/reference/commands.md": commandsPage(),
     "docs/reference/events.md": eventsPage(),
     "docs/reference/metrics.md": metricsPage(),
