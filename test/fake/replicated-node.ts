@@ -22,6 +22,8 @@ export interface NodeOptions {
   readonly upSeconds?: number;
   readonly never?: readonly string[];
   readonly isLeader?: boolean;
+  /** How long it takes to judge one grant. */
+  readonly judgeMs?: number;
   /** What the kernel holds from before. */
   readonly gate?: FakeGate;
 }
@@ -82,7 +84,10 @@ export class ReplicatedNode {
       clock: this.clock,
       random,
       doors: this.granter,
-      isNeverGranted: (source, policy) => isNeverGranted(source, policy, never),
+      isNeverGranted: (source, policy) => {
+        if (options.judgeMs !== undefined) clock.advance(options.judgeMs);
+        return isNeverGranted(source, policy, never);
+      },
       isLeader: () => options.isLeader ?? false,
       report: {
         created: (result) => this.created.push(result),

@@ -467,6 +467,17 @@ test("a kernel that fails for long opens the door when it works again", async ()
   expect(b.open).toHaveLength(1);
 });
 
+test("grants that come while planning has just taken long are planned together, a little later", async () => {
+  const a = await start({ judgeMs: 10 });
+  await create("first", {});
+  await pass(5000);
+  await create("second", { source: "192.0.2.12" });
+  for (const at of [13, 14, 15]) await create(`more-${at}`, { source: `192.0.2.${at}` });
+  expect(a.open).toHaveLength(2);
+  await pass(100);
+  expect(a.open).toHaveLength(5);
+});
+
 test("a stop leaves no timer, watch or request", async () => {
   const a = await start({ isLeader: true });
   await a.knock(ssh, alice);
