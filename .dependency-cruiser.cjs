@@ -128,6 +128,13 @@ module.exports = {
       module: { path: "node_modules/pcap/", numberOfDependentsMoreThan: 1 },
     },
     {
+      name: "client-library-is-loaded-late",
+      comment: "It takes a third of a second and 80 MB: agents that do not use the API must not pay for it.",
+      severity: "error",
+      from: { path: "^src/" },
+      to: { path: "^src/kubernetes/credentials\\.ts$", dynamic: false, dependencyTypesNot: ["type-only"] },
+    },
+    {
       name: "sources-do-not-import-tests",
       severity: "error",
       from: { path: "^src/" },

@@ -15,6 +15,7 @@ import type { GrantEvent } from "./grant/grant-report.ts";
 import { Granter } from "./grant/granter.ts";
 import { isNeverGranted } from "./grant/never-grant.ts";
 import type { KubernetesStages } from "./kubernetes-stages.ts";
+import { bootId } from "./moment.ts";
 import { SocketCutter } from "./nftables/connection-cutter.ts";
 import type { Nft } from "./nftables/nft.ts";
 import { mayPass } from "./nftables/nft-error.ts";
@@ -192,6 +193,7 @@ export class AgentStages {
       mode,
       withinMicros: confirmWithin,
       clock: systemClock,
+      boot: bootId(),
       file: new ConfirmationFile(stateDir),
       report: this.observability.confirmation,
       lapsed: () => this.linksChanged(),
@@ -204,6 +206,7 @@ export class AgentStages {
       clock: systemClock,
       report: this.observability.gate,
       stateDir: this.options.stateDir,
+      forBoot: (spec) => ({ ...spec, mode: this.confirmation.bootMode }),
       liveGrants: () => this.granter.liveGrants(),
       acceptRevocation: (missing) => this.granter.acceptRevocation(missing),
     });

@@ -239,11 +239,11 @@ export class LiveSource implements PacketSource {
   /** The child serves on, as well as it can, until another one is ready. */
   #faulty(employed: Employed, cause: RestartCause, message: string): void {
     this.#options.report.warned(message);
-    if (employed === this.#next || this.#next !== undefined || employed !== this.#current) {
-      if (employed === this.#next) employed.process.kill();
-      return;
-    }
-    this.#employ(employed.assignment, cause);
+    if (employed === this.#next) {
+      this.#trouble = message; // told with the state from now on, should nobody else be capturing
+      this.#tellCapturing();
+      employed.process.kill();
+    } else if (this.#next === undefined && employed === this.#current) this.#employ(employed.assignment, cause);
   }
 
   #ended(employed: Employed, cause: RestartCause, message: string): void {

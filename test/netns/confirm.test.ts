@@ -15,6 +15,9 @@ spec:
   opens: { ports: [22], for: 60s }
 `;
 
+/** A rule that closes ports. */
+const dropping = / drop$/m;
+
 let world: World;
 let gate: Host;
 let operator: Host;
@@ -58,6 +61,25 @@ describe("an operator locks himself out by a mistake", () => {
     expect(await ssh()).toBe("silent");
   }, 30_000);
 
+  test("and gets in on time though the agent is killed again and again, and is not locked out by a boot meanwhile", async () => {
+    let agent = await start("4s");
+    expect(await ssh()).toBe("silent");
+    expect(bootTable(agent)).not.toMatch(dropping);
+    const states: string[] = [];
+    while (states.at(-1) !== "lapsed" && states.length < 20) {
+      await agent.kill();
+      agent = await start("4s", agent.folder);
+      states.push((await status(agent)).confirmation);
+    }
+    expect(states.slice(0, 2)).toEqual(["asked", "asked"]);
+    expect(states.at(-1)).toBe("lapsed");
+    expect(await ssh()).toBe("open");
+    await agent.cli("confirm");
+    await eventually(async () => dropping.test(bootTable(agent)), {
+      what: "the table for the next boot to close ports",
+    });
+  }, 40_000);
+
   test("and would not have been with --trust, whose knocks confirm nothing", async () => {
     const agent = await start("3s", undefined, ["--trust", operator.ipv4]);
     expect(await ssh()).toBe("open");
@@ -98,6 +120,11 @@ function start(within: string, folder?: string, args: readonly string[] = []): P
 
 function ssh(): Promise<string> {
   return operator.connect(gate.ipv4, 22, { timeoutMs: 300 });
+}
+
+/** The table that is loaded at the next boot. */
+function bootTable(agent: AgentProcess): string {
+  return readFileSync(join(agent.folder, "state", "ruleset.nft"), "utf8");
 }
 
 async function status(agent: AgentProcess): Promise<{ mode: string; confirmation: string; ready: boolean }> {

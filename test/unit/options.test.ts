@@ -133,8 +133,30 @@ describe("wrong options", () => {
       says: /^--guard 6443\/tcp may cut this node off.*--allow-critical/,
     },
     { name: "nothing to guard", given: { config: [] }, says: /^There is nothing to guard/ },
+    { name: "a namespace without --crd", given: { namespace: ["a"] }, says: /add --crd/ },
+    {
+      name: "all namespaces and one",
+      given: { crd: true, "all-namespaces": true, namespace: ["a"] },
+      says: /leave --namespace out/,
+    },
+    {
+      name: "half a ConfigMap",
+      given: { configmap: ["gate"] },
+      says: /^--configmap: "gate" is not a ConfigMap: write namespace\/name/,
+    },
+    { name: "no namespace", given: { crd: true, namespace: ["A"] }, says: /is not a namespace/ },
+    { name: "no Node", given: { "node-name": ["a b"] }, says: /is not the name of a Node/ },
   ])("$name", ({ given, says }) => {
     expect(problems({ ...config, ...given })).toEqual([expect.stringMatching(says)]);
+  });
+
+  test("policies of the Kubernetes API are something to guard", () => {
+    expect(read({ crd: true })).toMatchObject({ configs: [], crd: true });
+    const configmap = ["bastion/gate", "bastion/more.gates"];
+    expect(read({ configmap }).configMaps).toEqual([
+      { namespace: "bastion", name: "gate" },
+      { namespace: "bastion", name: "more.gates" },
+    ]);
   });
 
   test("are told all at once, by where they come from", () => {

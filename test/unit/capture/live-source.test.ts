@@ -245,6 +245,21 @@ describe("a child that fails", () => {
     expect(report.warnings[0]).toContain("not permitted");
   });
 
+  test("because nothing can be captured: the reason stands with the state as long as that is so", async () => {
+    const { start, starter, clock, report } = setUp();
+    void start();
+    for (let child = 0; child < 4; child++) {
+      starter.last.tell({ kind: "fault", cause: "error", message: "Cannot capture on eth0: not permitted." });
+      expect(report.troubles.at(-1)).toContain("Cannot capture on eth0: not permitted.");
+      starter.last.close(1, null);
+      clock.advance(1000);
+      expect(starter.children).toHaveLength(child + 2);
+      expect(report.troubles.at(-1)).toContain("Cannot capture on eth0: not permitted.");
+    }
+    starter.last.ready();
+    expect(report.troubles.at(-1)).toBeUndefined();
+  });
+
   test("a privilege that it keeps is told once", async () => {
     const { starter, clock, report } = setUp();
     const source = new LiveSource({
