@@ -18,6 +18,7 @@ A port is \`22\`, \`22/tcp\` or \`6000-6010/udp\`; a range of addresses is \`192
 function row(spec: OptionSpec): string {
   const value = spec.takes === "switch" ? "" : ` ${spec.value.metavar.replaceAll("|", "\\|")}`;
   const many = spec.takes === "many" ? " May be repeated." : "";
-  const fallback = spec.default === undefined ? (spec.takes === "switch" ? "off" : "none") : `\`${spec.default}\``;
+  const none = spec.takes === "switch" ? "off" : "none";
+  const fallback = spec.default === undefined || spec.default === "" ? none : `\`${spec.default}\``;
   return `| \`--${spec.name}${value}\` | \`${variableOf(spec)}\` | ${fallback} | ${spec.help}${many} |\n`;
 }

@@ -80,12 +80,12 @@ export class ConfigKeeper {
 
   /** Resolves when the first configuration is in force; rejects when `apply` does. */
   async start(): Promise<void> {
-    for (const source of this.options.sources) {
-      await source.start((snapshot) => {
+    const begin = (source: ConfigSource) =>
+      source.start((snapshot) => {
         this.snapshots.set(source, snapshot);
         if (this.started) this.take();
       });
-    }
+    await Promise.all(this.options.sources.map(begin)); // together: one that answers late is waited for once
     this.started = true;
     this.before = this.compileKept();
     await this.enqueue(() => this.weigh());

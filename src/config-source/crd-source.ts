@@ -51,7 +51,7 @@ export class CrdSource implements ConfigSource {
   }
 
   async reread(): Promise<void> {
-    await Promise.all([this.copies.reread(), this.secrets.reread()]);
+    await this.copies.reread(); // a Secret takes no policy away, and its watch tells of it
     await this.stream.now();
   }
 

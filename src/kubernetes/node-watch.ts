@@ -30,11 +30,6 @@ export class NodeWatch {
     await this.watches.firstLook([this.reflector]);
   }
 
-  /** Asks the API anew. */
-  async reread(): Promise<void> {
-    await this.watches.lookAgain([this.reflector]);
-  }
-
   async close(): Promise<void> {
     await this.reflector.stop();
   }

@@ -61,11 +61,6 @@ export class SecretReader {
     return text === undefined ? { kind: "trouble", code: "secret-key-missing" } : { kind: "text", text };
   }
 
-  /** Asks the API for each anew. */
-  async reread(): Promise<void> {
-    await this.watches.lookAgain([...this.reflectors.values()]);
-  }
-
   async close(): Promise<void> {
     const reflectors = [...this.reflectors.values()];
     this.reflectors.clear();

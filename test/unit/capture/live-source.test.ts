@@ -152,6 +152,17 @@ describe("links", () => {
     expect(starter.children).toHaveLength(2);
   });
 
+  test("a link asked for by name that was down, or made again, is missing until another child has opened it", async () => {
+    const { links, starter, report } = await running(["eth0"]);
+    links.use(["eth0"], undefined, 1);
+    expect(report.states.at(-1)).toEqual({ interfaces: [], waitingFor: ["eth0"] });
+    links.use(["lo", "eth0"], undefined, 1);
+    starter.last.ready();
+    expect(report.states.at(-1)).toEqual({ interfaces: [], waitingFor: ["eth0"] });
+    starter.last.ready();
+    expect(report.states.at(-1)).toEqual({ interfaces: ["eth0"], waitingFor: [] });
+  });
+
   test("without any link left there is no child, and updates do not wait", async () => {
     const { links, starter, report, source } = await running();
     links.use([]);
