@@ -1,6 +1,6 @@
 /**
  * The stage rules of src: packets flow from left to right, and a stage imports only the stage to its left and `policy`.
- * `kubernetes` is the API, from which config-source reads too. `control` is the unix socket: it offers what its callers hand in,
+ * `kubernetes` is the API, from which config-source reads too, and through which replication opens grants on every node. `control` is the unix socket: it offers what its callers hand in,
  * so it sees only `policy`. `clock.ts`, `line-reader.ts` and `state-file.ts` are for all.
  */
 const shared = ["^src/policy/", "^src/(clock|line-reader|state-file)\\.ts$"];
@@ -14,6 +14,7 @@ const stages = {
   grant: ["grant", "sequence"],
   nftables: ["nftables", "grant"],
   kubernetes: ["kubernetes"],
+  replication: ["replication", "kubernetes", "grant", "sequence"],
   "config-source": ["config-source", "kubernetes"],
   control: ["control"],
 };

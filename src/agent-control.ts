@@ -4,38 +4,52 @@ import type { Granter } from "./grant/granter.ts";
 import type { Observability } from "./observability/observability.ts";
 import { type Address, formatAddress } from "./policy/address.ts";
 import { formatPort } from "./policy/port.ts";
+import type { GrantReplicator } from "./replication/grant-replicator.ts";
+
+/** The stages that the socket speaks for. */
+export interface ControlledStages {
+  readonly granter: Granter;
+  /** Undefined where doors only open on this node. */
+  readonly replicator: Pick<GrantReplicator, "revoke"> | undefined;
+  readonly observability: Observability;
+  readonly clock: Clock;
+  readonly confirm: () => Promise<ConfirmAnswer>;
+}
 
 /** What the socket offers, carried out by the agent's stages. */
 export class AgentControl implements ControlTarget {
-  readonly confirm: () => Promise<ConfirmAnswer>;
-  private readonly granter: Granter;
-  private readonly observability: Observability;
-  private readonly clock: Clock;
+  private readonly stages: ControlledStages;
 
-  constructor(granter: Granter, observability: Observability, clock: Clock, confirm: () => Promise<ConfirmAnswer>) {
-    this.confirm = confirm;
-    this.granter = granter;
-    this.observability = observability;
-    this.clock = clock;
+  constructor(stages: ControlledStages) {
+    this.stages = stages;
+  }
+
+  confirm(): Promise<ConfirmAnswer> {
+    return this.stages.confirm();
   }
 
   async grants(): Promise<readonly GrantRow[]> {
+    const { granter, clock } = this.stages;
     // A kernel that cannot be asked is told by readiness; what the ledger knows is shown all the same.
-    const strays = await this.granter.grantsByHand().catch(() => []);
-    const now = this.clock.nowMicros();
-    return [...this.granter.liveGrants(), ...strays].map(({ source, port, policies, deadlineMicros }) => ({
+    const strays = await granter.grantsByHand().catch(() => []);
+    const now = clock.nowMicros();
+    return [...granter.liveGrants(), ...strays].map(({ source, port, policies, deadlineMicros }) => ({
       source: formatAddress(source),
       port: formatPort(port),
-      sequences: policies.map((id) => this.granter.nameOf(id)),
+      sequences: [...new Set(policies.map((id) => granter.nameOf(id)))],
       leftSeconds: deadlineMicros === undefined ? null : (deadlineMicros - now) / 1e6,
     }));
   }
 
-  revoke(source: Address, sequence: string | undefined): Promise<number> {
-    return this.granter.revoke(source, sequence);
+  /** Here first, then on the other nodes. */
+  async revoke(source: Address, sequence: string | undefined): Promise<number> {
+    const { granter, replicator } = this.stages;
+    const ports = await granter.revoke(source, sequence);
+    await replicator?.revoke(source, sequence);
+    return ports;
   }
 
   watch(source: Address | undefined, show: (event: object) => void): (() => void) | undefined {
-    return this.observability.subscribe({ source }, show);
+    return this.stages.observability.subscribe({ source }, show);
   }
 }

@@ -13,6 +13,7 @@ import { ControlServer } from "./control/control-server.ts";
 import { addGuards, type Guarding, gateSpecFor, noGuards, standingGuards } from "./gate-spec.ts";
 import type { GrantEvent } from "./grant/grant-report.ts";
 import { Granter } from "./grant/granter.ts";
+import { isNeverGranted } from "./grant/never-grant.ts";
 import type { KubernetesStages } from "./kubernetes-stages.ts";
 import { bootId } from "./moment.ts";
 import { SocketCutter } from "./nftables/connection-cutter.ts";
@@ -23,6 +24,7 @@ import type { Observability } from "./observability/observability.ts";
 import { type AgentOptions, defaultDropProblem } from "./options.ts";
 import { contains } from "./policy/address.ts";
 import type { Compilation } from "./policy/compile.ts";
+import type { GrantReplicator } from "./replication/grant-replicator.ts";
 import { KnockTracker } from "./sequence/knock-tracker.ts";
 
 /** The stages of an agent that is alone in its network namespace and may write to nftables. */
@@ -33,6 +35,7 @@ export class AgentStages {
   private readonly observability: Observability;
   private readonly links: LinkWatch;
   private readonly kubernetes: KubernetesStages | undefined;
+  private readonly replicator: GrantReplicator | undefined;
   private readonly capture: LiveSource;
   private readonly tracker: KnockTracker;
   private readonly reconciler: Reconciler;
@@ -59,10 +62,14 @@ export class AgentStages {
     this.confirmation = this.createConfirmation();
     this.reconciler = this.createReconciler();
     this.granter = this.createGranter();
+    this.replicator = this.createReplicator();
     this.tracker = new KnockTracker({
       maxSources: options.maxSources,
       report: observability.sequence,
-      complete: (completion) => this.granter.complete(completion),
+      complete: (completion) => {
+        this.granter.complete(completion);
+        this.replicator?.completed(completion);
+      },
     });
     observability.trackEngine(this.tracker);
     this.capture = new LiveSource({
@@ -73,7 +80,13 @@ export class AgentStages {
     });
     this.keeper = this.createKeeper();
     const confirm = () => this.confirm();
-    const target = new AgentControl(this.granter, observability, systemClock, confirm);
+    const target = new AgentControl({
+      granter: this.granter,
+      replicator: this.replicator,
+      observability,
+      clock: systemClock,
+      confirm,
+    });
     this.control = new ControlServer(options.socket, target);
   }
 
@@ -81,6 +94,7 @@ export class AgentStages {
   async start(): Promise<void> {
     await this.control.start();
     await this.kubernetes?.start(() => this.keeper.weighAgain());
+    this.replicator?.start();
     await this.keeper.start().catch(async (error: unknown) => {
       if (!mayPass(error)) throw error;
       await this.keeper.reread(); // which goes on trying: what fails may be over in a moment
@@ -104,6 +118,7 @@ export class AgentStages {
   async drain(): Promise<void> {
     this.confirmation.close();
     await this.keeper.close();
+    await this.replicator?.close();
     await this.kubernetes?.close();
     await this.capture.close();
     await this.granter.close();
@@ -124,6 +139,7 @@ export class AgentStages {
     this.observability.usePolicies(policies);
     this.granter.usePolicies(policies);
     if (!this.begun) await this.granter.restore();
+    this.replicator?.usePolicies(policies);
     this.observability.setStage("grants", undefined);
     this.tracker.usePolicies(policies);
     const watch = watchFor(policies, this.options.guardAddresses);
@@ -211,6 +227,15 @@ export class AgentStages {
       },
       neverGrants: this.options.neverGrants,
       maxGrants: this.options.maxGrants,
+    });
+  }
+
+  private createReplicator(): GrantReplicator | undefined {
+    return this.kubernetes?.createReplicator({
+      doors: this.granter,
+      isNeverGranted: (source, policy) => isNeverGranted(source, policy, this.options.neverGrants),
+      report: this.observability.replication,
+      grants: this.observability.grants,
     });
   }
 

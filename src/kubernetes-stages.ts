@@ -10,6 +10,7 @@ import { Watches } from "./kubernetes/watches.ts";
 import { NodeLabelsFile } from "./node-labels-file.ts";
 import { type AgentOptions, readsApi } from "./options.ts";
 import type { NodeLabels } from "./policy/node-selector.ts";
+import { GrantReplicator, type GrantReplicatorOptions } from "./replication/grant-replicator.ts";
 
 /** What the Kubernetes side works with. */
 export interface KubernetesSurroundings {
@@ -19,6 +20,9 @@ export interface KubernetesSurroundings {
   readonly warned: (message: string) => void;
 }
 
+/** What doors on every node need of the stages around them. */
+export type GrantStage = Pick<GrantReplicatorOptions, "doors" | "isNeverGranted" | "report" | "grants">;
+
 /** The Kubernetes side of an agent: the watches of its policies, of what their Secrets hold, and of its node. */
 export class KubernetesStages {
   /** In the order in which their policies count. */
@@ -26,6 +30,11 @@ export class KubernetesStages {
   /** Where policies and objects that name no namespace belong. */
   readonly namespace: string;
   private readonly client: ApiClient;
+  private readonly watches: Watches;
+  private readonly clock: Clock;
+  private readonly nodeName: string | undefined;
+  /** Undefined: all. */
+  private readonly namespaces: readonly string[] | undefined;
   private readonly crd: CrdSource | undefined;
   private readonly node: NodeWatch | undefined;
   private readonly labelsFile: NodeLabelsFile | undefined;
@@ -40,14 +49,18 @@ export class KubernetesStages {
     this.namespace = namespace;
     this.client = new ApiClient({ credentials, clock });
     const watches = new Watches({ client: this.client, clock, random: Math.random, report });
+    this.watches = watches;
+    this.clock = clock;
     this.warned = warned;
     const { nodeName, allNamespaces, stateDir } = options;
+    this.nodeName = nodeName === "" ? undefined : nodeName;
     if (nodeName !== "") {
       this.labelsFile = new NodeLabelsFile(stateDir, nodeName);
       this.node = new NodeWatch(watches, nodeName, () => this.relabelled(), this.rememberedLabels());
     }
     const own = options.namespaces.length > 0 ? options.namespaces : [namespace];
     const namespaces = allNamespaces ? undefined : own;
+    this.namespaces = namespaces;
     const nodeLabels = () => this.nodeLabels;
     if (options.crd) this.crd = new CrdSource({ watches, clock, namespaces, nodeLabels });
     const configMaps = options.configMaps.map((configMap) => new ConfigMapSource({ watches, clock, configMap }));
@@ -67,6 +80,24 @@ export class KubernetesStages {
       throw new Error("Which namespace is the agent's own is not known: set POD_NAMESPACE, or pass --namespace.");
     const credentials = new KubeCredentials(surroundings.clock, kubeconfig);
     return new KubernetesStages(options, surroundings, { credentials, namespace: namespace ?? "default" });
+  }
+
+  /** What opens doors on every node; undefined where no KnockSequence is read. */
+  createReplicator(grantStage: GrantStage): GrantReplicator | undefined {
+    if (this.crd === undefined) return undefined;
+    const { client, watches, clock, namespaces, nodeName: node } = this;
+    // Without an election each agent deletes what has ended: of several that ask, the first does it.
+    const isLeader = () => true;
+    return new GrantReplicator({
+      ...grantStage,
+      client,
+      watches,
+      clock,
+      namespaces,
+      node,
+      isLeader,
+      random: Math.random,
+    });
   }
 
   /** This node's labels; undefined where nobody has said them so far. */

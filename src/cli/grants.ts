@@ -2,6 +2,7 @@ import { systemClock } from "../clock.ts";
 import type { GrantRow } from "../control/control-api.ts";
 import { ControlClient, ControlError } from "../control/control-client.ts";
 import { byHand } from "../grant/grant.ts";
+import { policyOfHold } from "../grant/hold.ts";
 import { openKernelGrants } from "../nftables/kernel-grants.ts";
 import { formatAddress } from "../policy/address.ts";
 import { formatPort } from "../policy/port.ts";
@@ -31,7 +32,7 @@ async function readKernel(): Promise<readonly GrantRow[]> {
   return grants.map(({ source, port, policies, deadlineMicros }) => ({
     source: formatAddress(source),
     port: formatPort(port),
-    sequences: policies,
+    sequences: [...new Set(policies.map(policyOfHold))],
     leftSeconds: deadlineMicros === undefined ? null : Math.max(0, (deadlineMicros - systemClock.nowMicros()) / 1e6),
   }));
 }

@@ -13,6 +13,7 @@ const meanings: Readonly<Record<WatchEventKind, string>> = {
   ignored: "not counted: wrong TCP flags, or this source or target is not meant",
   "grant-added": "the door is open",
   "grant-renewed": "the door stays open for longer",
+  "grant-shortened": "the door will close earlier",
   "grant-revoked": "the door was closed",
   "grant-expired": "the door's time has run out",
   "grant-refused": "the knock was right, but the door stays closed",

@@ -1,8 +1,7 @@
 import { type Address, sameAddress } from "../policy/address.ts";
 import { formatPort } from "../policy/port.ts";
-import type { LedgerView } from "./commit-plan.ts";
 import { byHand, type Gate, type Grant } from "./grant.ts";
-import { type EndedHold, grantKey } from "./ledger.ts";
+import { type EndedHold, grantKey, type Ledger } from "./ledger.ts";
 
 /** What became of a wish to close: the doors that are closed now, and those that are not, `22/tcp` each. */
 export interface ClosedByHand {
@@ -16,9 +15,9 @@ export interface ClosedByHand {
  */
 export class DoorsByHand {
   private readonly gate: Gate;
-  private readonly ledger: LedgerView;
+  private readonly ledger: Pick<Ledger, "get">;
 
-  constructor(gate: Gate, ledger: LedgerView) {
+  constructor(gate: Gate, ledger: Pick<Ledger, "get">) {
     this.gate = gate;
     this.ledger = ledger;
   }
@@ -36,7 +35,7 @@ export class DoorsByHand {
     const results = await this.gate.commit(doors.map(({ port }) => ({ kind: "close", source, port })));
     const isClosed = (_: Grant, at: number) => results[at]?.kind === "done";
     return {
-      closed: doors.filter(isClosed).map(({ port }) => ({ source, port, policy: byHand, closed: true })),
+      closed: doors.filter(isClosed).map(({ port }) => ({ source, port, hold: byHand, closed: true, letGo: true })),
       stillOpen: doors.filter((door, at) => !isClosed(door, at)).map(({ port }) => formatPort(port)),
     };
   }

@@ -1,10 +1,11 @@
 import type { Clock } from "../clock.ts";
 import type { Address } from "../policy/address.ts";
 import type { Policy, PolicyId } from "../policy/policy.ts";
-import type { Port } from "../policy/port.ts";
+import { type Port, type PortKey, portKey } from "../policy/port.ts";
 import type { ChangeResult, Refusal } from "./grant.ts";
 import type { GrantReport } from "./grant-report.ts";
-import type { CloseCause, GrantRequest } from "./grant-request.ts";
+import type { CloseCause, ClusterWish, GrantRequest } from "./grant-request.ts";
+import { type HoldId, policyOfHold } from "./hold.ts";
 import type { EndedHold } from "./ledger.ts";
 
 /** Refusals that mean the kernel failed, not that somebody asked too much. */
@@ -27,8 +28,9 @@ export class GrantAnnouncer {
     this.names = new Map([...before, ...after].map((policy) => [policy.id, policy.name]));
   }
 
-  /** The name people know a policy by; its id when it is not known. */
-  nameOf(id: PolicyId): string {
+  /** The name people know a policy by, of itself or of a hold through it; its id when it is not known. */
+  nameOf(hold: HoldId): string {
+    const id = policyOfHold(hold);
     return this.names.get(id) ?? id;
   }
 
@@ -47,24 +49,39 @@ export class GrantAnnouncer {
     });
   }
 
+  /** Ports that KnockGrants hold open now, by what that changes for whoever knows the door. */
+  held(request: ClusterWish, kind: "added" | "renewed" | "shortened", ports: readonly Port[]): void {
+    const leftMicros = request.deadlineMicros - this.clock.nowMicros();
+    this.report.grant({
+      kind,
+      source: request.source,
+      policy: request.policy.name,
+      ports,
+      untilWallMicros: leftMicros === Infinity ? undefined : this.clock.wallMicros() + leftMicros,
+      detail: request.grant,
+    });
+  }
+
   /** Ports that stay closed, or could not be closed. */
   refused(policy: string, source: Address, ports: readonly Port[], result: ChangeResult & { kind: "refused" }): void {
     const kind = failures.has(result.reason) ? "failed" : "refused";
     this.report.grant({ kind, source, policy, ports, reason: result.reason, detail: result.detail });
   }
 
-  /** Holds that have ended, one event for each source and policy. */
+  /** Holds that have ended: one event for each source and policy that has let go of ports. */
   ended(holds: readonly EndedHold[], kind: "revoked" | "expired", detail?: CloseCause): void {
-    const groups = new Map<string, EndedHold[]>();
-    for (const hold of holds) {
-      const key = `${hold.source.join(".")}|${hold.policy}`;
-      groups.set(key, [...(groups.get(key) ?? []), hold]);
+    const groups = new Map<string, Map<PortKey, EndedHold>>();
+    for (const ended of holds) {
+      if (!ended.letGo) continue;
+      const key = `${ended.source.join(".")}|${policyOfHold(ended.hold)}`;
+      const group = groups.get(key) ?? new Map<PortKey, EndedHold>();
+      groups.set(key, group.set(portKey(ended.port), ended));
     }
     for (const group of groups.values()) {
-      const [first] = group;
+      const [first, ...rest] = group.values();
       if (first === undefined) continue;
-      const ports = group.map((hold) => hold.port);
-      this.report.grant({ kind, source: first.source, policy: this.nameOf(first.policy), ports, detail });
+      const ports = [first, ...rest].map((ended) => ended.port);
+      this.report.grant({ kind, source: first.source, policy: this.nameOf(first.hold), ports, detail });
     }
   }
 

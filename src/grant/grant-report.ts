@@ -3,7 +3,7 @@ import type { Port } from "../policy/port.ts";
 import type { Refusal } from "./grant.ts";
 
 /** What happened to a source's grant; one audit record each, and a line of `knockgate watch`. */
-export const grantEventKinds = ["added", "renewed", "revoked", "expired", "refused", "failed"] as const;
+export const grantEventKinds = ["added", "renewed", "shortened", "revoked", "expired", "refused", "failed"] as const;
 export type GrantEventKind = (typeof grantEventKinds)[number];
 
 /** One event for one source and one policy, whatever the number of ports. */
@@ -16,7 +16,10 @@ export interface GrantEvent {
   /** Wall-clock microseconds until when the door is open; undefined: until closed, or not open. */
   readonly untilWallMicros?: number | undefined;
   readonly reason?: Refusal | undefined;
-  /** Why: `knock`, `closedBy`, `socket`, `kernel` (an element somebody deleted), `policy-gone`; or a refusal's detail. */
+  /**
+   * Why: `knock`, `KnockGrant namespace/name`, `closedBy`, `socket`, `kernel` (an element somebody deleted), `policy-gone`,
+   * `grant-deleted` (the KnockGrant was); or a refusal's detail.
+   */
   readonly detail?: string | undefined;
   /** From the last knock's time stamp to the kernel's commit; only for added and renewed by a knock. */
   readonly latencySeconds?: number | undefined;

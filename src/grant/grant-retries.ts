@@ -2,7 +2,7 @@ import type { Clock, Timer } from "../clock.ts";
 import { sameAddress } from "../policy/address.ts";
 import { type Port, portKey } from "../policy/port.ts";
 import type { ChangeResult, Refusal } from "./grant.ts";
-import { type GrantRequest, policyIdOf } from "./grant-request.ts";
+import { decidesAbout, type GrantRequest, holdOf } from "./grant-request.ts";
 
 export type RefusedChange = ChangeResult & { readonly kind: "refused" };
 
@@ -82,10 +82,10 @@ export class GrantRetries {
   }
 }
 
-/** Whether the one request is about the same door, for the same policy, as the other. Pure. */
+/** Whether the one request is about the same door, and the same hold on it, as the other. Pure. */
 export function decides(newer: GrantRequest, older: GrantRequest, port: Port): boolean {
   return (
-    policyIdOf(newer) === policyIdOf(older) &&
+    decidesAbout(newer, holdOf(older)) &&
     sameAddress(newer.source, older.source) &&
     newer.ports.some((one) => portKey(one) === portKey(port))
   );

@@ -1,13 +1,16 @@
 import type { Address } from "../policy/address.ts";
-import type { PolicyId } from "../policy/policy.ts";
 import type { Port } from "../policy/port.ts";
+import type { HoldId } from "./hold.ts";
 
 /** One open door: a source and a port, which policies opened it, and until when. What one set element holds. */
 export interface Grant {
   readonly source: Address;
   readonly port: Port;
-  /** Who opened it, without repeats; an element's comment holds at most fourteen. None: it was opened by hand. */
-  readonly policies: readonly PolicyId[];
+  /**
+   * Through which policies it is held open, and how, without repeats; an element's comment holds twelve at least. None: it was
+   * opened by hand.
+   */
+  readonly policies: readonly HoldId[];
   /** Monotonic microseconds; undefined: until closed. */
   readonly deadlineMicros: number | undefined;
 }
@@ -27,6 +30,8 @@ export const refusals = [
   "not-permitted",
   "inside-range",
   "never-grant",
+  "source-not-allowed",
+  "port-not-allowed",
   "kernel-error",
   "commands-not-allowed",
 ] as const;

@@ -2,13 +2,14 @@ import type { Address } from "../policy/address.ts";
 import type { PolicyId } from "../policy/policy.ts";
 import { type Port, portKey } from "../policy/port.ts";
 import type { Grant } from "./grant.ts";
+import { type HoldId, policyOfHold } from "./hold.ts";
 
 /** What the ledger knows of one open port of one source. `Infinity` is a deadline that never comes (`for: 0s`). */
 export interface LedgerEntry {
   readonly source: Address;
   readonly port: Port;
-  /** Until when each policy holds the port open, monotonic microseconds; never empty. */
-  readonly deadlines: ReadonlyMap<PolicyId, number>;
+  /** Until when each holds the port open, monotonic microseconds; never empty. */
+  readonly deadlines: ReadonlyMap<HoldId, number>;
 }
 
 /** Names one open port of one source. */
@@ -41,11 +42,13 @@ export function withoutEnded(entry: LedgerEntry, nowMicros: number): LedgerEntry
   return held.length === 0 ? undefined : { ...entry, deadlines: new Map(held) };
 }
 
-/** One policy that has let go of a port. */
+/** One hold on a port that has ended. */
 export interface EndedHold {
   readonly source: Address;
   readonly port: Port;
-  readonly policy: PolicyId;
+  readonly hold: HoldId;
+  /** Whether the policy does not hold the port open in another way. */
+  readonly letGo: boolean;
   /** Whether nobody holds the port open for the source any more. */
   readonly closed: boolean;
 }
@@ -53,9 +56,21 @@ export interface EndedHold {
 /** Which holds of the one entry are missing in the other. */
 export function endedHolds(before: LedgerEntry, after: LedgerEntry | undefined): EndedHold[] {
   const { source, port } = before;
+  const policies = policiesOf(after);
   return [...before.deadlines.keys()]
-    .filter((policy) => !after?.deadlines.has(policy))
-    .map((policy) => ({ source, port, policy, closed: after === undefined }));
+    .filter((hold) => !after?.deadlines.has(hold))
+    .map((hold) => ({ source, port, hold, letGo: !policies.has(policyOfHold(hold)), closed: after === undefined }));
+}
+
+/** Until when a policy holds a port open, in whichever way; 0: not at all. */
+export function heldUntil(entry: LedgerEntry | undefined, policy: PolicyId): number {
+  const held = [...(entry?.deadlines ?? [])].filter(([hold]) => policyOfHold(hold) === policy);
+  return Math.max(0, ...held.map(([, deadline]) => deadline));
+}
+
+/** The policies that hold a port open, in whichever way. */
+function policiesOf(entry: LedgerEntry | undefined): ReadonlySet<PolicyId> {
+  return new Set([...(entry?.deadlines.keys() ?? [])].map(policyOfHold));
 }
 
 /** Entries end in steps of this many microseconds, so that a thousand of them cost one timer. */
@@ -134,7 +149,7 @@ export class Ledger {
   }
 
   private count(entry: LedgerEntry, change: number): void {
-    for (const policy of entry.deadlines.keys()) {
+    for (const policy of policiesOf(entry)) {
       const count = (this.counts.get(policy) ?? 0) + change;
       if (count === 0) this.counts.delete(policy);
       else this.counts.set(policy, count);

@@ -1,18 +1,17 @@
 import { type Address, sameAddress } from "../policy/address.ts";
-import type { PolicyId } from "../policy/policy.ts";
 import { formatPort, type Port } from "../policy/port.ts";
-import type { LedgerView } from "./commit-plan.ts";
 import type { GrantRequest } from "./grant-request.ts";
-import { grantKey, type LedgerEntry } from "./ledger.ts";
+import type { HoldId } from "./hold.ts";
+import { grantKey, type Ledger, type LedgerEntry } from "./ledger.ts";
 
 /** What somebody wants closed: all that a source has open, or what some policies opened for it. */
 export class Revocation {
   private readonly source: Address;
-  private readonly isChosen: (policy: PolicyId) => boolean;
+  private readonly isChosen: (hold: HoldId) => boolean;
   /** What was open of it when it was asked for. */
   private readonly concerned: readonly LedgerEntry[];
 
-  constructor(source: Address, entries: Iterable<LedgerEntry>, isChosen: (policy: PolicyId) => boolean) {
+  constructor(source: Address, entries: Iterable<LedgerEntry>, isChosen: (hold: HoldId) => boolean) {
     this.source = source;
     this.isChosen = isChosen;
     this.concerned = [...entries].filter(
@@ -25,18 +24,18 @@ export class Revocation {
     return this.concerned.length;
   }
 
-  /** One for each policy that holds one of them open. */
+  /** One for each hold that keeps one of them open. */
   requests(): readonly GrantRequest[] {
-    const portsOf = new Map<PolicyId, Port[]>();
+    const portsOf = new Map<HoldId, Port[]>();
     for (const { deadlines, port } of this.concerned)
-      for (const policy of [...deadlines.keys()].filter(this.isChosen))
-        portsOf.set(policy, [...(portsOf.get(policy) ?? []), port]);
+      for (const hold of [...deadlines.keys()].filter(this.isChosen))
+        portsOf.set(hold, [...(portsOf.get(hold) ?? []), port]);
     const { source } = this;
-    return [...portsOf].map(([policy, ports]) => ({ kind: "close", policy, source, ports, cause: "socket" }));
+    return [...portsOf].map(([hold, ports]) => ({ kind: "close", hold, source, ports, cause: "socket" }));
   }
 
   /** Throws a sentence where one of them is still open. */
-  check(ledger: LedgerView): void {
+  check(ledger: Pick<Ledger, "get">): void {
     const isHeld = ({ port, deadlines }: LedgerEntry) => {
       const left = ledger.get(grantKey(this.source, port))?.deadlines;
       return [...deadlines.keys()].some((id) => this.isChosen(id) && (left?.has(id) ?? false));

@@ -35,7 +35,7 @@ export function causeOf(code: ApiErrorCode): RestartCause {
 }
 
 /** What is watched, as the metric's label says it. */
-export const watchedResources = ["knocksequences", "configmaps", "secrets", "nodes"] as const;
+export const watchedResources = ["knocksequences", "configmaps", "secrets", "nodes", "knockgrants"] as const;
 export type WatchedResource = (typeof watchedResources)[number];
 
 /** Which watch it is: of a resource, in a namespace, in all (`*`), or of one object (`bastion/knocks`). */

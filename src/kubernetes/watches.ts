@@ -25,6 +25,7 @@ const kinds: Readonly<Record<WatchedResource, ResourceKind>> = {
   configmaps: { group: "", version: "v1", plural: "configmaps" },
   secrets: { group: "", version: "v1", plural: "secrets" },
   nodes: { group: "", version: "v1", plural: "nodes" },
+  knockgrants: { group: "knockgate.io", version: "v1alpha1", plural: "knockgrants" },
 };
 
 /** Whoever waits for a first look, at a start or at a new Secret, waits no longer than this for an API that does not answer. */

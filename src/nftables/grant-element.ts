@@ -1,4 +1,5 @@
 import type { Grant } from "../grant/grant.ts";
+import { type HoldId, holdPattern, isClusterHold } from "../grant/hold.ts";
 import type { Address } from "../policy/address.ts";
 import type { Port } from "../policy/port.ts";
 import type { TableListing } from "./nft.ts";
@@ -6,8 +7,8 @@ import type { NftElement } from "./objects.ts";
 import { renderKey } from "./render.ts";
 import { familyDigit, portParts } from "./ruleset.ts";
 
-/** A comment holds at most fourteen ids of eight digits with commas: 125 of 128 bytes. */
-const mostPolicies = 14;
+/** A comment holds at most 128 bytes: fourteen ids of eight digits with commas, or twelve with a mark. */
+const mostCommentBytes = 128;
 
 /** The element, without a timeout, that stands for a source and a port. */
 export function doorElement(source: Address, port: Port): NftElement {
@@ -20,22 +21,34 @@ export function doorElement(source: Address, port: Port): NftElement {
 
 /**
  * The element of a grant, with what is left of its time in whole milliseconds, rounded up. Undefined when its time is
- * over. Policies beyond the fourteenth are not written down: after a restart the grant is not known to be theirs.
+ * over. Ids for which there is no room are not written down: after a restart the grant is not known to be theirs. Those of
+ * KnockGrants come first, as they must be known to be closed.
  */
 export function grantElement(grant: Grant, nowMicros: number): NftElement | undefined {
   const door = doorElement(grant.source, grant.port);
-  const comment = grant.policies.slice(0, mostPolicies).join(",");
+  const comment = commentOf(grant.policies);
   const described = comment === "" ? door : { ...door, comment };
   if (grant.deadlineMicros === undefined) return described;
   const timeoutMs = Math.ceil((grant.deadlineMicros - nowMicros) / 1000);
   return timeoutMs <= 0 ? undefined : { ...described, timeoutMs };
 }
 
+function commentOf(holds: readonly HoldId[]): string {
+  const ordered = [...holds.filter(isClusterHold), ...holds.filter((hold) => !isClusterHold(hold))];
+  let comment = "";
+  for (const hold of ordered) {
+    const longer = comment === "" ? hold : `${comment},${hold}`;
+    if (longer.length > mostCommentBytes) break;
+    comment = longer;
+  }
+  return comment;
+}
+
 /** The grant of a listed element; undefined where the element is none. The deadline is up to a millisecond late. */
 function grantOf(element: NftElement, nowMicros: number): Grant | undefined {
   const [address, protocol, port] = element.key;
   if (address?.kind !== "address" || protocol?.kind !== "protocol" || port?.kind !== "port") return undefined;
-  const policies = new Set((element.comment ?? "").split(",").filter((id) => /^[0-9a-f]{8}$/.test(id)));
+  const policies = new Set((element.comment ?? "").split(",").filter((id) => holdPattern.test(id)));
   return {
     source: address.address,
     port: { protocol: protocol.protocol, port: port.port },

@@ -8,6 +8,7 @@ import type { AuditFields, Logger } from "./logger.ts";
 const eventOfKind = {
   added: "grant-added",
   renewed: "grant-renewed",
+  shortened: "grant-shortened",
   revoked: "grant-revoked",
   expired: "grant-expired",
   refused: "grant-refused",
@@ -17,6 +18,7 @@ const eventOfKind = {
 const sentences: Readonly<Record<GrantEventKind, string>> = {
   added: "A door was opened.",
   renewed: "A door stays open for longer.",
+  shortened: "A door stays open for less long than it was to.",
   revoked: "A door was closed before its time.",
   expired: "A door's time has run out.",
   refused: "The knock was right, but no door was opened.",

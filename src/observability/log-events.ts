@@ -71,6 +71,10 @@ export const logEvents = {
   "command-failed": { level: "warn", help: "A command of a policy failed." },
   "grant-added": { level: "info", help: "A door was opened for a source." },
   "grant-renewed": { level: "info", help: "A door that was open stays open for longer." },
+  "grant-shortened": {
+    level: "info",
+    help: "A door that is open will close earlier: a KnockGrant was deleted, and another one holds it for less long.",
+  },
   "grant-revoked": { level: "info", help: "A door was closed before its time; `detail` says by what." },
   "grant-expired": { level: "info", help: "A door's time has run out." },
   "grant-refused": { level: "warn", help: "The knock was right and no door was opened; `reason` says why." },

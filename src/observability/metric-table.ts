@@ -2,6 +2,7 @@ import { captureDropReasons, restartCauses as captureRestartCauses } from "../ca
 import { dropReasons } from "../decode/knock.ts";
 import { restartCauses, watchedResources } from "../kubernetes/reflector-report.ts";
 import { protocols } from "../policy/port.ts";
+import { creationResults, deletionCauses } from "../replication/replication-report.ts";
 import { outcomes } from "../sequence/outcome.ts";
 import { stages } from "./health.ts";
 
@@ -121,7 +122,7 @@ export const metricTable = {
   grants: {
     type: "counter",
     name: "knockgate_grants_total",
-    help: "Grants asked for by knocks, by result. A grant of several ports counts once.",
+    help: "Grants asked for by knocks and KnockGrants, by result. A grant of several ports counts once.",
     labels: { policy: policyLabel, result: grantResults },
   },
   grantsActive: {
@@ -185,6 +186,24 @@ export const metricTable = {
     name: "knockgate_config_policies",
     help: "Policies of the configuration in force.",
     labels: { state: ["accepted", "rejected"] },
+  },
+  grantReplications: {
+    type: "counter",
+    name: "knockgate_grant_replications_total",
+    help: "Knocks of this node that were to open a door on every node, by what became of the KnockGrant.",
+    labels: { result: creationResults },
+  },
+  grantDeletions: {
+    type: "counter",
+    name: "knockgate_grant_deletions_total",
+    help: "KnockGrants that this agent deleted, by cause.",
+    labels: { cause: deletionCauses },
+  },
+  replicationsWaiting: {
+    type: "gauge",
+    name: "knockgate_grant_replications_waiting",
+    help: "KnockGrants that are still to be created or deleted; they wait while the Kubernetes API cannot be reached.",
+    labels: {},
   },
   watchRestarts: {
     type: "counter",

@@ -4,6 +4,7 @@ import { type DropReason, type Knock, protocolNumber } from "../decode/knock.ts"
 import type { WatchedResource, RestartCause as WatchRestartCause } from "../kubernetes/reflector-report.ts";
 import { type Family, familyOf } from "../policy/address.ts";
 import { type Protocol, protocols } from "../policy/port.ts";
+import type { CreationResult, DeletionCause } from "../replication/replication-report.ts";
 import { type OutcomeKind, outcomes } from "../sequence/outcome.ts";
 import { type Health, stages } from "./health.ts";
 import { LabelSet, otherLabel } from "./label-set.ts";
@@ -187,6 +188,18 @@ export class Metrics {
   configRestored(accepted: number): void {
     this.configRefused();
     this.series.gauge.configPolicies.set({ state: "accepted" }, accepted);
+  }
+
+  grantReplicated(result: CreationResult): void {
+    this.series.counter.grantReplications.inc({ result });
+  }
+
+  grantDeleted(cause: DeletionCause): void {
+    this.series.counter.grantDeletions.inc({ cause });
+  }
+
+  replicationsWaiting(count: number): void {
+    this.series.gauge.replicationsWaiting.set(count);
   }
 
   watchRestarted(resource: WatchedResource, cause: WatchRestartCause): void {

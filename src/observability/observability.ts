@@ -7,6 +7,7 @@ import type { GrantReport } from "../grant/grant-report.ts";
 import type { ReflectorReport } from "../kubernetes/reflector-report.ts";
 import type { GateReport } from "../nftables/gate-report.ts";
 import type { Policy } from "../policy/policy.ts";
+import type { ReplicationReport } from "../replication/replication-report.ts";
 import type { KnockEngine, SequenceReport } from "../sequence/outcome.ts";
 import { AuditLog } from "./audit-log.ts";
 import { Health, type Readiness, type Stage } from "./health.ts";
@@ -15,6 +16,7 @@ import { type LogFields, type LogFormat, Logger } from "./logger.ts";
 import { type BuildInfo, Metrics } from "./metrics.ts";
 import { ObservedConfirmation } from "./observed-confirmation.ts";
 import { ObservedKubernetes } from "./observed-kubernetes.ts";
+import { ObservedReplication } from "./observed-replication.ts";
 import { ObservedSequence } from "./observed-sequence.ts";
 import { ObservedCapture, ObservedConfig, ObservedGate, ObservedGrants, type ReportSinks } from "./reports.ts";
 import type { AgentStatus, StatusOfAgent } from "./status.ts";
@@ -41,6 +43,7 @@ export class Observability {
   readonly config: ConfigReport;
   readonly confirmation: ConfirmationReport;
   readonly kubernetes: ReflectorReport;
+  readonly replication: ReplicationReport;
   readonly metrics: Metrics;
   private readonly clock: Clock;
   private readonly startedMicros: number;
@@ -76,6 +79,7 @@ export class Observability {
     this.grants = new ObservedGrants(sinks);
     this.gate = this.observedGate = new ObservedGate(sinks);
     this.confirmation = new ObservedConfirmation(sinks);
+    this.replication = new ObservedReplication(sinks);
     this.kubernetes = this.observedKubernetes = new ObservedKubernetes(sinks);
   }
 

@@ -110,6 +110,7 @@ const resultOfKind: Readonly<Record<GrantEventKind, GrantResult | undefined>> = 
   renewed: "renewed",
   refused: "refused",
   failed: "failed",
+  shortened: undefined,
   revoked: undefined,
   expired: undefined,
 };

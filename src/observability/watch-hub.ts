@@ -32,6 +32,7 @@ export const watchEventKinds = [
   "ignored",
   "grant-added",
   "grant-renewed",
+  "grant-shortened",
   "grant-revoked",
   "grant-expired",
   "grant-refused",

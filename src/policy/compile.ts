@@ -116,8 +116,8 @@ function finish({ kept, accepted }: Admission, guards: readonly Port[], served: 
 }
 
 function policyOf(draft: Draft, isTaken: (key: number) => boolean): Policy {
-  const { id, name, opensBy, closesBy, opens, run, decoys } = draft;
-  const policy = { id, name, opensBy, closesBy, opens, run, fingerprint: fingerprintOf(draft) };
+  const { id, name, uid, opensBy, closesBy, opens, run, decoys } = draft;
+  const policy = { id, name, uid, opensBy, closesBy, opens, run, fingerprint: fingerprintOf(draft) };
   return withSequences(policy, (sequence) => ({ ...sequence, decoys: drawDecoys(sequence.steps, decoys, isTaken) }));
 }
 

@@ -16,6 +16,8 @@ import type { Path } from "./yaml-document.ts";
 export interface Draft {
   readonly id: PolicyId;
   readonly name: string;
+  /** Of the object in the Kubernetes API. */
+  readonly uid: string | undefined;
   readonly opensBy: Sequence;
   readonly closesBy: Sequence | undefined;
   readonly opens: Opening | undefined;
@@ -49,6 +51,7 @@ export function draftPolicy(
   const { metadata, spec } = sequence;
   const name = `${metadata.namespace ?? options.defaultNamespace}/${metadata.name}`;
   const id = policyIdOf(name);
+  const uid = resource.placeOf([]).object?.uid;
   const common = {
     policy: id,
     withinMicros: parseDuration(spec.knock.within) ?? 0,
@@ -67,16 +70,17 @@ export function draftPolicy(
   const draft = {
     id,
     name,
+    uid,
     opensBy: sequenceOf("open", spec.knock.steps ?? stepsInSecret(resource) ?? []),
     closesBy: spec.closedBy === undefined ? undefined : sequenceOf("close", spec.closedBy.steps),
-    opens: openingOf(spec.opens, entryOfPort),
+    opens: openingOf(spec.opens, entryOfPort, uid),
     run: commandsOf(spec.run),
     decoys: spec.knock.decoys,
     isSecret: spec.knock.stepsFrom !== undefined,
     entryOfPort,
     resource,
   };
-  return { draft, findings: [...findingsOf(draft, options), ...flagFindings(spec, draft)] };
+  return { draft, findings: [...findingsOf(spec, draft, options), ...flagFindings(spec, draft)] };
 }
 
 /** Where the steps of a sequence stand, or one of them. Those in a Secret have no places: one would tell of the steps. */
@@ -90,14 +94,19 @@ function stepsInSecret({ secret }: RawResource): readonly string[] | undefined {
   return secret?.kind === "text" ? parseSecretSteps(secret.text) : undefined;
 }
 
-function openingOf(opens: KnockSequence["spec"]["opens"], ports: ReadonlyMap<number, number>): Opening | undefined {
+/** Only an object of the API has a uid, and only one whose uid is known can be joined with other nodes. */
+function openingOf(
+  opens: KnockSequence["spec"]["opens"],
+  ports: ReadonlyMap<number, number>,
+  uid: string | undefined,
+): Opening | undefined {
   if (opens === undefined) return undefined;
   const keys = [...ports.keys()].sort((one, other) => one - other);
   return {
     ports: keys.map(portOfKey),
     forMicros: parseDuration(opens.for) ?? 0,
     established: opens.established,
-    scope: opens.scope,
+    scope: uid === undefined ? "Node" : opens.scope,
   };
 }
 
@@ -122,7 +131,7 @@ function commandsOf(run: KnockSequence["spec"]["run"]): RunCommands | undefined 
   return { ...commands, forMicros: runsFor === undefined ? undefined : parseDuration(runsFor) };
 }
 
-function* findingsOf(draft: Draft, options: DraftOptions): Generator<Finding> {
+function* findingsOf(spec: KnockSequence["spec"], draft: Draft, options: DraftOptions): Generator<Finding> {
   const { matching } = draft.opensBy;
   if (draft.isSecret) yield* secretFindings(draft.resource);
   if (matching === "Knockd") yield { code: "matching-unsupported", path: ["spec", "knock", "matching"] };
@@ -132,7 +141,8 @@ function* findingsOf(draft: Draft, options: DraftOptions): Generator<Finding> {
   yield* stepFindings(draft);
   if (draft.opens?.forMicros === 0 && draft.closesBy === undefined)
     yield { code: "never-closes", path: ["spec", "opens", "for"] };
-  if (draft.opens?.scope === "Cluster") yield { code: "scope-node-only", path: ["spec", "opens", "scope"] };
+  if (spec.opens?.scope === "Cluster" && draft.uid === undefined)
+    yield { code: "scope-node-only", path: ["spec", "opens", "scope"] };
   if (concernOf(draft.resource.value, options.nodeLabels) === "unknown")
     yield { code: draft.resource.isFromApi ? "node-unknown" : "node-selector-ignored", path: ["spec", "nodeSelector"] };
 }

@@ -16,6 +16,7 @@ export function policyIdOf(name: string): PolicyId {
 export function fingerprintOf(draft: Omit<Draft, "resource" | "entryOfPort" | "isSecret">): string {
   const canonical = JSON.stringify([
     draft.name,
+    draft.uid ?? null,
     canonicalSequence(draft.opensBy),
     draft.closesBy === undefined ? null : canonicalSequence(draft.closesBy),
     draft.decoys,

@@ -60,6 +60,8 @@ export interface Policy {
   readonly id: PolicyId;
   /** `namespace/name`; unique on a node. */
   readonly name: string;
+  /** Of the KnockSequence in the Kubernetes API that it is; undefined where it comes from a text. */
+  readonly uid: string | undefined;
   readonly opensBy: Sequence;
   readonly closesBy: Sequence | undefined;
   readonly opens: Opening | undefined;

@@ -121,7 +121,10 @@ export const problemCatalogue = {
     "This node's labels are not known: read from a file, the policy is honoured everywhere",
     "pass --node-name, or remove nodeSelector",
   ),
-  "scope-node-only": warning("Only Kubernetes joins nodes: read from a file, the scope is Node", "remove scope"),
+  "scope-node-only": warning(
+    "Only KnockSequences of the Kubernetes API join nodes: read from a text, the scope is Node",
+    "remove scope, or create the resource in the API",
+  ),
   "previous-kept": warning("The last accepted version of this policy stays in force", "correct the new one"),
 } as const satisfies Readonly<Record<string, ProblemEntry>>;
 

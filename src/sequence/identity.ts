@@ -61,6 +61,11 @@ export function rememberIdentity(arena: EntryArena, entry: Entry, step: number, 
   memory[at + 2] = millisecondsOf(knock.atMicros);
 }
 
+/** The packet's identity as a text; time, target and link are no part of it, so every node that sees it names it alike. */
+export function packetName({ sourcePort, sequenceNumber, ipId }: Knock): string {
+  return `${sourcePort}.${sequenceNumber}.${ipId}`;
+}
+
 /** How long ago the packet last seen was seen, in milliseconds. */
 export function idleMilliseconds(arena: EntryArena, entry: Entry, nowMs: number): number {
   const memory = arena.memory(entry);

@@ -3,6 +3,7 @@ import { copyAddress } from "../policy/address.ts";
 import { type Policy, type Sequence, sequencesOf } from "../policy/policy.ts";
 import { type Entry, noEntry } from "./entry-arena.ts";
 import { sequenceNumberLimit } from "./entry-index.ts";
+import { packetName } from "./identity.ts";
 import type { Move, Role } from "./matcher.ts";
 import { matchers } from "./matchers.ts";
 import type { Completion, KnockEngine, SequenceReport } from "./outcome.ts";
@@ -116,7 +117,7 @@ export class KnockTracker implements KnockEngine {
     this.#report.outcome(move.kind, sequence, isComplete || move.done < steps ? move.done : 0, knock);
     if (!isComplete) return;
     const source = copyAddress(knock.source);
-    this.#complete({ policy, action: sequence.action, source, atMicros: knock.atMicros });
+    this.#complete({ policy, action: sequence.action, source, atMicros: knock.atMicros, packet: packetName(knock) });
   }
 
   /** Follows a sequence, by its old number when nothing about it has changed: then the progress in it stays. */

@@ -14,6 +14,8 @@ export interface Completion {
   readonly source: Address;
   /** The last knock's time, monotonic microseconds. */
   readonly atMicros: number;
+  /** What names the last knock's packet: the same text wherever it, or a retransmission of it, is seen. */
+  readonly packet: string;
 }
 
 /**

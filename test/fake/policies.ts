@@ -40,6 +40,7 @@ export function policyOf(name: string, opensBy: Sequence, closesBy?: Sequence): 
   return {
     id: opensBy.policy,
     name,
+    uid: undefined,
     opensBy,
     closesBy,
     opens: { ports: [{ protocol: "tcp", port: 22 }], forMicros: 30_000_000, established: "Keep", scope: "Node" },

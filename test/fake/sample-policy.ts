@@ -1,10 +1,13 @@
 import { parseAddress, parseCidr } from "../../src/policy/address.ts";
-import type { Established, Policy, Sequence } from "../../src/policy/policy.ts";
+import type { Established, Policy, Scope, Sequence } from "../../src/policy/policy.ts";
 import { parsePort, portKey } from "../../src/policy/port.ts";
 
 /** What a test says of a policy; the rest is the default of the resource. */
 export interface SamplePolicy {
   name?: string;
+  /** As an object of the Kubernetes API has it. */
+  uid?: string;
+  scope?: Scope;
   steps?: readonly string[];
   closedBy?: readonly string[];
   ports?: readonly string[];
@@ -35,13 +38,14 @@ export function samplePolicy(sample: SamplePolicy = {}): Policy {
   return {
     id,
     name,
+    uid: sample.uid,
     opensBy: sequence("open", sample.steps ?? ["7000/udp", "8000/tcp", "9000/udp"]),
     closesBy: sample.closedBy === undefined ? undefined : sequence("close", sample.closedBy),
     opens: {
       ports: (sample.ports ?? ["22/tcp"]).map((text) => must(parsePort(text))),
       forMicros: (sample.forSeconds ?? 30) * 1e6,
       established: sample.established ?? "Keep",
-      scope: "Node",
+      scope: sample.scope ?? "Node",
     },
     run: undefined,
     fingerprint: JSON.stringify(sample),

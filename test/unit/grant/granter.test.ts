@@ -249,6 +249,18 @@ describe("a door closes", () => {
     expect(open()).toEqual(["2001:db8::12 22/tcp 30s"]);
   });
 
+  test("that two policies hold is told once for each", async () => {
+    const granter = start([ssh, web]);
+    await knocked(granter, ssh, alice);
+    await knocked(granter, web, alice);
+    events = [];
+    await granter.revoke(alice);
+    expect(events.map(({ kind, policy, ports }) => `${kind} ${policy} ${ports.map(formatPort)}`)).toEqual([
+      "revoked default/ssh 22/tcp",
+      "revoked default/web 22/tcp,80/tcp",
+    ]);
+  });
+
   test("when its policy is gone or no longer opens the port", async () => {
     const granter = start([ssh, web]);
     await knocked(granter, ssh, alice);

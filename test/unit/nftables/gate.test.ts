@@ -78,6 +78,15 @@ describe("a commit", () => {
     expect((await gate.listGrants())[1]?.policies).toEqual([]);
   });
 
+  test("writes down what KnockGrants hold first, and as many as a comment holds", async () => {
+    const many = Array.from({ length: 20 }, (_, at) => at.toString(16).padStart(8, "0"));
+    await gate.commit([open("192.0.2.1", 30, [...many, ...many.map((id) => `${id}k`)])]);
+    const marked = many.slice(0, 12).map((id) => `${id}k`);
+    expect((await gate.listGrants())[0]?.policies).toEqual(marked);
+    await gate.commit([open("192.0.2.1", 30, ["0123abcd", "deadbeefk"])]);
+    expect((await gate.listGrants())[0]?.policies).toEqual(["deadbeefk", "0123abcd"]);
+  });
+
   test("closes what is there and what is not", async () => {
     await gate.commit([open("192.0.2.1")]);
     expect(await kinds([close("192.0.2.1"), close("192.0.2.9")])).toEqual(["done", "done"]);

@@ -114,6 +114,31 @@ describe("steps from a Secret", () => {
   });
 });
 
+describe("a scope of Cluster", () => {
+  const everywhere = { ...plainSpec, opens: { ...plainSpec.opens, scope: "Cluster" } };
+
+  test("is that of an object, whose uid the policy has", () => {
+    const { policies, problems } = compileObjects(objectText(everywhere, undefined, "ssh"));
+    expect(policies).toMatchObject([{ uid: "uid-ssh", opens: { scope: "Cluster" } }]);
+    expect(problems).toEqual([]);
+  });
+
+  test.each([{ isFromApi: false }, { isFromApi: true }])("is Node in a text, which is told: %j", (more) => {
+    const text = documentText(policyText({ name: "x" }).replace(/for: \w+/, "$&, scope: Cluster"));
+    const compilation = compileObjects({ ...text, ...more });
+    expect(compilation.policies).toMatchObject([{ uid: undefined, opens: { scope: "Node" } }]);
+    expect(codesOf(compilation)).toEqual(["scope-node-only spec.opens.scope"]);
+  });
+
+  test("of an object that was made anew is another policy", () => {
+    const [one, other] = ["uid-a", "uid-b"].map((uid) => {
+      const text = objectText(everywhere, undefined, "ssh");
+      return compileObjects({ ...text, object: { ...text.object, uid } }).policies[0]?.fingerprint;
+    });
+    expect(one).not.toBe(other);
+  });
+});
+
 describe("a node selector", () => {
   const bastion = { ...plainSpec, nodeSelector: { role: "bastion" } };
   const inFile = documentText(policyText({ name: "x" }).concat("  nodeSelector: { role: bastion }\n"));

@@ -247,7 +247,7 @@ test("outcomes are told with the steps done", () => {
   ]);
 });
 
-test("a completion has a copy of the source and the time of the last knock", () => {
+test("a completion has a copy of the source, and the time and the packet of the last knock", () => {
   const completions: Completion[] = [];
   const report = { outcome: () => {}, evicted: () => {} };
   const engine = new KnockTracker({ maxSources: 10, report, complete: (completion) => completions.push(completion) });
@@ -257,6 +257,7 @@ test("a completion has a copy of the source and the time of the last knock", () 
     engine.observe(knock);
     knock.source.fill(0);
   }
+  const packet = expect.stringMatching(/^\d+\.\d+\.\d+$/);
   const source = Uint32Array.of(0, 0, 0xffff, 0xc6336401);
-  expect(completions).toEqual([{ policy: door, action: "open", source, atMicros: 1_005_000_000 }]);
+  expect(completions).toEqual([{ policy: door, action: "open", source, packet, atMicros: 1_005_000_000 }]);
 });
