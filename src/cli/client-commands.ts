@@ -96,7 +96,8 @@ function addCheck(program: Command, wiring: Wiring): void {
 }
 
 interface ReplayFlags {
-  readonly config: readonly string[];
+  readonly config?: readonly string[];
+  readonly knockdConf?: readonly string[];
   readonly local?: readonly Address[];
   readonly output: OutputFormat;
 }
@@ -107,21 +108,34 @@ function addReplay(program: Command, { io, commands, finish }: Wiring): void {
     "--local <ADDR>",
     "only packets to this address count; may be repeated (default: every destination)",
   );
-  const configs = new Option(
-    "--config <PATH>",
-    "a file or folder with policies; may be repeated",
-  ).makeOptionMandatory();
+  const configs = new Option("--config <PATH>", "a file or folder with policies; may be repeated");
+  const knockdConfs = new Option("--knockd-conf <PATH>", "a knockd.conf; may be repeated");
+  const collect = (text: string, before: readonly string[] = []) => [...before, text];
   replay
     .description("Tells who would have been let in by the packets of a capture file. Offline, needs no privileges.")
     .argument("<file>", "a capture in pcap format")
-    .addOption(configs.argParser<readonly string[]>((text, before = []) => [...before, text]))
+    .addOption(configs.argParser<readonly string[]>(collect))
+    .addOption(knockdConfs.argParser<readonly string[]>(collect))
     .addOption(locals.argParser<readonly Address[]>((text, before = []) => [...before, readAddress(replay, text)]))
     .addOption(outputOption("one object a line with at, source, sequence"))
-    .addHelpText("after", example("knockgate replay knocks.pcap --config ssh.yaml"));
+    .addHelpText(
+      "after",
+      example(
+        "knockgate replay knocks.pcap --config ssh.yaml",
+        "knockgate replay knocks.pcap --knockd-conf /etc/knockd.conf",
+      ),
+    );
   replay.action(async (file: string) => {
-    const { config, local = [], output } = replay.opts<ReplayFlags>();
+    const {
+      config: configs = [],
+      knockdConf: knockdConfs = [],
+      local: locals = [],
+      output,
+    } = replay.opts<ReplayFlags>();
+    if (configs.length + knockdConfs.length === 0)
+      replay.error("error: replay needs policies: name them with --config PATH or --knockd-conf PATH.");
     const start = await commands.replay();
-    finish(await start({ file, configs: config, locals: local, output }, io));
+    finish(await start({ file, configs, knockdConfs, locals, output }, io));
   });
 }
 

@@ -41,6 +41,7 @@ export interface CheckArguments {
 export interface ReplayArguments {
   readonly file: string;
   readonly configs: readonly string[];
+  readonly knockdConfs: readonly string[];
   /** Which destinations count as local; empty: every one. */
   readonly locals: readonly Address[];
   readonly output: OutputFormat;

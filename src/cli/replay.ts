@@ -31,7 +31,12 @@ const rowsPerTable = 1000;
  * 1 when a file cannot be read or no policy is left.
  */
 export async function replayCommand(args: ReplayArguments, io: CommandIo): Promise<ExitCode> {
-  const { snapshot } = await readFiles(args.configs);
+  const { snapshot: resources } = await readFiles(args.configs);
+  const { snapshot: doors } = await readFiles(args.knockdConfs, "knockd-conf");
+  const snapshot = {
+    documents: [...resources.documents, ...doors.documents],
+    failures: [...resources.failures, ...doors.failures],
+  };
   // Nothing is run or opened here, so that no policy is refused for what it would run or open.
   const options = { guards: [], served: [], allowCommands: true, allowCritical: true, defaultNamespace: "default" };
   const { policies, problems } = compile(snapshot.documents, options);
@@ -41,7 +46,9 @@ export async function replayCommand(args: ReplayArguments, io: CommandIo): Promi
   }
   if (snapshot.failures.length > 0) return 1;
   if (policies.length === 0) {
-    io.stderr.write(`error: ${args.configs.join(" ")} has no policy to follow: see knockgate check.\n`);
+    io.stderr.write(
+      `error: ${[...args.configs, ...args.knockdConfs].join(" ")} has no policy to follow: see knockgate check.\n`,
+    );
     return 1;
   }
   const local = args.locals.map((address) => ({ address, prefixBits: 128 }));

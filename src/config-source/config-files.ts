@@ -1,6 +1,7 @@
 import { constants } from "node:fs";
 import { type FileHandle, open, readdir, realpath, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
+import { readKnockdConf } from "../policy/knockd-conf.ts";
 import type { ConfigDocument, Snapshot } from "./config-source.ts";
 
 /** What there is to read, found without reading a file. */
@@ -11,6 +12,15 @@ export interface Survey {
   readonly folders: readonly string[];
   /** Equal while nothing has changed, as far as names, inodes, sizes and times tell. */
   readonly signature: string;
+}
+
+/** What was read. */
+export interface FilesRead {
+  readonly snapshot: Snapshot;
+  /** Of the survey with these companions. */
+  readonly signature: string;
+  /** The one-time files that knockd.conf files name. */
+  readonly companions: readonly string[];
 }
 
 /** Bounds: what a configuration never needs, and what a mistaken path (`/`) would otherwise cost. */
@@ -26,20 +36,22 @@ const configFile = /^[^.].*\.(yaml|yml|json)$/;
  * Reads files, and the `*.yaml`, `*.yml` and `*.json` directly in folders, by name. Hidden entries are skipped, the
  * kubelet's `..data` among them, symbolic links followed. Never rejects: what cannot be read is a failure of the snapshot.
  */
-export async function readFiles(
-  paths: readonly string[],
-): Promise<{ readonly snapshot: Snapshot; readonly signature: string }> {
+export async function readFiles(paths: readonly string[], format?: ConfigDocument["format"]): Promise<FilesRead> {
+  let companions: readonly string[] = [];
   let survey = await surveyFiles(paths);
   for (let tries = 1; ; tries++) {
-    const snapshot = await readAll(survey);
-    const after = await surveyFiles(paths);
-    if (after.signature === survey.signature || tries === mostTries) return { snapshot, signature: survey.signature };
-    survey = after;
+    const snapshot = await readAll(survey, format);
+    const named = snapshot.documents.flatMap((document) => Object.keys(document.oneTimeFiles ?? {}));
+    const after = await surveyFiles(paths, companions);
+    const isSame = after.signature === survey.signature && named.join("\n") === companions.join("\n");
+    if (isSame || tries === mostTries) return { snapshot, signature: survey.signature, companions };
+    companions = named;
+    survey = await surveyFiles(paths, companions);
   }
 }
 
-/** Looks at names, inodes, sizes and times only. Never rejects. */
-export async function surveyFiles(paths: readonly string[]): Promise<Survey> {
+/** Looks at names, inodes, sizes and times only; at those of companions too. Never rejects. */
+export async function surveyFiles(paths: readonly string[], companions: readonly string[] = []): Promise<Survey> {
   const files = new Set<string>();
   const folders = new Set<string>();
   const failures: string[] = [];
@@ -55,7 +67,7 @@ export async function surveyFiles(paths: readonly string[]): Promise<Survey> {
   if (files.size > mostFiles)
     failures.push(`There are more than ${mostFiles} files: name a folder that holds only policies.`);
   const kept = [...files].slice(0, mostFiles);
-  for (const file of kept) {
+  for (const file of [...kept, ...companions]) {
     stamps.push(await stampOf(file));
     const real = await realpath(file).catch(() => undefined);
     folders.add(dirname(real ?? resolve(file)));
@@ -90,7 +102,7 @@ async function stampOf(path: string): Promise<string> {
   }
 }
 
-async function readAll(survey: Survey): Promise<Snapshot> {
+async function readAll(survey: Survey, format: ConfigDocument["format"] | undefined): Promise<Snapshot> {
   const documents: ConfigDocument[] = [];
   const failures = [...survey.failures];
   let bytes = 0;
@@ -104,9 +116,22 @@ async function readAll(survey: Survey): Promise<Snapshot> {
       break;
     }
     if ("failure" in read) failures.push(read.failure);
-    else documents.push({ origin: path, format: path.endsWith(".conf") ? "knockd-conf" : "yaml", text: read.text });
+    else documents.push(await documentOf(path, read.text, format));
   }
   return { documents, failures };
+}
+
+/** Without a format the name decides. */
+async function documentOf(origin: string, text: string, given: ConfigDocument["format"] | undefined) {
+  const format = given ?? (origin.endsWith(".conf") ? "knockd-conf" : "yaml");
+  if (format === "yaml") return { origin, format, text };
+  const oneTimeFiles: Record<string, string> = {};
+  for (const { oneTimeFile } of readKnockdConf(text).doors.slice(0, mostFiles)) {
+    if (oneTimeFile === undefined || Object.hasOwn(oneTimeFiles, oneTimeFile)) continue;
+    const read = await readOne(oneTimeFile);
+    if ("text" in read) oneTimeFiles[oneTimeFile] = read.text;
+  }
+  return { origin, format, text, oneTimeFiles };
 }
 
 type ReadOne = { readonly bytes: number } & ({ readonly text: string } | { readonly failure: string });

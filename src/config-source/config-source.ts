@@ -4,6 +4,8 @@ export interface ConfigDocument {
   readonly origin: string;
   readonly format: "yaml" | "knockd-conf";
   readonly text: string;
+  /** With a knockd.conf: the texts of the one-time files that it names, by their names there; one that cannot be read is missing. */
+  readonly oneTimeFiles?: Readonly<Record<string, string>> | undefined;
 }
 
 /** The complete raw configuration of one source, never a delta. */

@@ -3,8 +3,9 @@ import { isCritical } from "./conflicts.ts";
 import { drawDecoys } from "./decoys.ts";
 import { type ConfigText, type RawResource, readText } from "./document.ts";
 import { type Draft, draftPolicy } from "./draft.ts";
-import { problemFor, rejects } from "./finding.ts";
+import { type Finding, problemFor, rejects } from "./finding.ts";
 import { fingerprintOf } from "./fingerprint.ts";
+import { draftDoor } from "./knockd-draft.ts";
 import type { Policy, Sequence } from "./policy.ts";
 import { formatPort, type Port, portKey, portOfKey } from "./port.ts";
 import type { Problem } from "./problem.ts";
@@ -77,15 +78,18 @@ export function compile(texts: readonly ConfigText[], options: CompileOptions): 
 function draftAll(resources: readonly RawResource[], options: CompileOptions) {
   const drafts: Draft[] = [];
   const problems: Problem[] = [];
-  for (const resource of resources) {
-    const parsed = knockSequenceSchema.safeParse(resource.value);
-    if (!parsed.success) {
-      problems.push(...schemaProblems(resource, parsed.error.issues));
-      continue;
-    }
-    const { draft, findings } = draftPolicy(resource, parsed.data, options);
+  const take = (resource: RawResource, { draft, findings }: { draft: Draft; findings: readonly Finding[] }) => {
     problems.push(...findings.map((finding) => problemFor(resource, finding)));
     if (!findings.some(rejects)) drafts.push(draft);
+  };
+  for (const resource of resources) {
+    if (resource.door !== undefined) {
+      take(resource, draftDoor(resource, resource.door, options.allowCommands));
+      continue;
+    }
+    const parsed = knockSequenceSchema.safeParse(resource.value);
+    if (parsed.success) take(resource, draftPolicy(resource, parsed.data, options));
+    else problems.push(...schemaProblems(resource, parsed.error.issues));
   }
   return { drafts, problems };
 }
@@ -104,8 +108,8 @@ function finish({ kept, accepted }: Admission, guards: readonly Port[], served: 
 }
 
 function policyOf(draft: Draft, isTaken: (key: number) => boolean): Policy {
-  const { id, name, opensBy, closesBy, opens, run, decoys } = draft;
-  const policy = { id, name, opensBy, closesBy, opens, run, fingerprint: fingerprintOf(draft) };
+  const { id, name, opensBy, closesBy, opens, run, knockd, decoys } = draft;
+  const policy = { id, name, opensBy, closesBy, opens, run, knockd, fingerprint: fingerprintOf(draft) };
   return withSequences(policy, (sequence) => ({ ...sequence, decoys: drawDecoys(sequence.steps, decoys, isTaken) }));
 }
 

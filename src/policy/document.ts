@@ -1,8 +1,11 @@
 import { LineCounter } from "yaml";
 import { type Finding, problemFor, rejects } from "./finding.ts";
+import { readKnockdText } from "./knockd-document.ts";
+import type { KnockdDoor } from "./knockd-door.ts";
 import { nearestName } from "./nearest-name.ts";
+import type { OneTimeFiles } from "./one-time.ts";
 import type { Place, Problem } from "./problem.ts";
-import { type ProblemCode, problemOf } from "./problem-catalogue.ts";
+import { problemOf } from "./problem-catalogue.ts";
 import { apiVersion, kind, namePattern, namespacePattern } from "./schema.ts";
 import { type Path, readYaml, type YamlDocument } from "./yaml-document.ts";
 
@@ -12,11 +15,15 @@ export interface ConfigText {
   readonly origin: string;
   readonly format: "yaml" | "knockd-conf";
   readonly text: string;
+  /** With a knockd.conf: the one-time files that it names. */
+  readonly oneTimeFiles?: OneTimeFiles | undefined;
 }
 
-/** A KnockSequence as it was written, before validation. */
+/** A KnockSequence as it was written, before validation, or a door of a knockd.conf. */
 export interface RawResource {
   readonly value: unknown;
+  /** Set where the resource is a door; then there is no `value`. */
+  readonly door?: KnockdDoor | undefined;
   /** `namespace/name`, where these can be read. */
   readonly policy: string | undefined;
   /** The path of a field below this resource as people read it: `spec.opens.ports[1]`, inside a List `items[0].spec`. */
@@ -37,21 +44,16 @@ export const longestText = 1 << 20;
 
 /** Reads the resources of a text that nobody vouches for. Never throws. Resources of other kinds are left out with a warning. */
 export function readText(text: ConfigText, defaultNamespace: string): ReadText {
-  const code = refuse(text);
-  if (code !== undefined) {
+  if (text.text.length > longestText) {
     const place = { origin: text.origin, line: 1, column: 1 };
-    const problem = problemOf(code, { policy: undefined, field: "", place });
+    const problem = problemOf("text-too-large", { policy: undefined, field: "", place });
     return { resources: [], problems: [problem], unreadable: [problem] };
   }
+  if (text.format === "knockd-conf") return readKnockdText(text);
   const lines = new LineCounter();
   const reader = new TextReader(text.origin, lines, defaultNamespace);
   for (const document of readYaml(text.text, lines)) reader.readDocument(document);
   return reader;
-}
-
-function refuse(text: ConfigText): ProblemCode | undefined {
-  if (text.format !== "yaml") return "format-unsupported";
-  return text.text.length > longestText ? "text-too-large" : undefined;
 }
 
 class TextReader implements ReadText {

@@ -4,7 +4,7 @@ import { parseDuration } from "./duration.ts";
 import type { Finding } from "./finding.ts";
 import { policyIdOf } from "./fingerprint.ts";
 import { parseFlagRule } from "./flag-rule.ts";
-import type { Opening, PolicyId, RunCommands, Sequence } from "./policy.ts";
+import type { KnockdOrigin, Opening, PolicyId, RunCommands, Sequence } from "./policy.ts";
 import { expandRange, parsePort, parsePortRange, portKey, portOfKey } from "./port.ts";
 import type { ProblemCode } from "./problem-catalogue.ts";
 import type { KnockSequence } from "./schema.ts";
@@ -17,6 +17,7 @@ export interface Draft {
   readonly closesBy: Sequence | undefined;
   readonly opens: Opening | undefined;
   readonly run: RunCommands | undefined;
+  readonly knockd?: KnockdOrigin | undefined;
   /** How many decoys each sequence is to have. */
   readonly decoys: number;
   /** Which entry of `spec.opens.ports` names the port of a key. */
@@ -137,7 +138,7 @@ function sameSteps(one: Sequence, other: Sequence): boolean {
  * How a port scan would meet the steps: the most telling of the warnings. Ports count without their protocol, for scans
  * of both protocols go port by port.
  */
-function orderOf(steps: readonly number[]): ProblemCode | undefined {
+export function orderOf(steps: readonly number[]): ProblemCode | undefined {
   const ports = steps.map((key) => key & 0xffff);
   if (ports.length === 0) return undefined;
   if (ports.length < 3) return "steps-few";

@@ -43,7 +43,7 @@ describe("usage", () => {
     const { code, out } = await run(`${name} -h`);
     expect(code).toBe(0);
     expect(out).toMatch(new RegExp(`^Usage: knockgate ${name}`));
-    expect(out).toMatch(new RegExp(`Example:\n {2}knockgate ${name}`));
+    expect(out).toMatch(new RegExp(`Examples?:\n {2}knockgate ${name}`));
   });
 
   test.each(["-V", "--version", "knock -V"])("%s prints the version", async (line) => {
@@ -63,7 +63,7 @@ describe("usage", () => {
     { line: "revoke", says: /^error: missing required argument/ },
     { line: "grants -o yaml", says: /^error: option '-o, --output <format>' argument 'yaml' is invalid/ },
     { line: "check", says: /^error: missing required argument/ },
-    { line: "replay x.pcap", says: /^error: required option '--config <PATH>'/ },
+    { line: "replay x.pcap", says: /^error: replay needs policies: name them with --config/ },
   ])("`$line` is wrong usage", async ({ line, says }) => {
     const { code, err, out } = await run(line);
     expect(code).toBe(2);
@@ -134,6 +134,7 @@ describe("a command", () => {
     expect((await run("replay f.pcap --config c --local 192.0.2.7")).asked.replay).toEqual({
       file: "f.pcap",
       configs: ["c"],
+      knockdConfs: [],
       locals: [source],
       output: "table",
     });

@@ -61,7 +61,14 @@ async function run(frames: Parameters<typeof savefile>[0], changes: Partial<Para
     env: {},
     interrupted: new AbortController().signal,
   };
-  const args = { file, configs: [join(folder, "ssh.yaml")], locals: [], output: "json" as const, ...changes };
+  const args = {
+    file,
+    configs: [join(folder, "ssh.yaml")],
+    knockdConfs: [],
+    locals: [],
+    output: "json" as const,
+    ...changes,
+  };
   return { code: await replayCommand(args, io), out: out.join(""), err: err.join("") };
 }
 

@@ -1,0 +1,68 @@
+import type { ConfigText, RawResource, ReadText } from "./document.ts";
+import { readKnockdConf } from "./knockd-conf.ts";
+import type { KnockdDoor, KnockdKey } from "./knockd-door.ts";
+import { problemOf } from "./problem-catalogue.ts";
+import type { Path } from "./yaml-document.ts";
+
+/** The namespace of policies that are doors of a knockd.conf. */
+export const knockdNamespace = "knockd";
+
+/**
+ * The doors of a knockd.conf as resources. With a fault the file counts as not readable, for it may lack doors; a one-time file
+ * that is used up is no such fault: it ends one door.
+ */
+export function readKnockdText(text: ConfigText): ReadText {
+  const { doors, faults } = readKnockdConf(text.text, text.oneTimeFiles ?? {});
+  const problems = faults.map(({ code, line, section }) =>
+    problemOf(code, {
+      policy: section === undefined || section === "options" ? undefined : `${knockdNamespace}/${printable(section)}`,
+      field: "",
+      place: { origin: text.origin, line, column: 1 },
+    }),
+  );
+  const names = new Map<string, number>();
+  return {
+    resources: doors.map((door) => resourceOf(text.origin, door, nameOf(door, names))),
+    problems,
+    unreadable: problems.filter(({ code }) => code !== "one-time-exhausted"),
+  };
+}
+
+/** Doors of one name are told apart by their number: `knockd/ssh`, `knockd/ssh#2`. */
+function nameOf(door: KnockdDoor, names: Map<string, number>): string {
+  const name = `${knockdNamespace}/${printable(door.name)}`;
+  const count = (names.get(name) ?? 0) + 1;
+  names.set(name, count);
+  return count === 1 ? name : `${name}#${count}`;
+}
+
+/** Names go to terminals and logs. */
+function printable(name: string): string {
+  return name.replace(/\p{C}/gu, "?").slice(0, 253);
+}
+
+/** Problems name fields as a KnockSequence has them; here they are shown as knockd calls them. */
+const keyOfField: Readonly<Record<string, KnockdKey | undefined>> = {
+  "spec.knock.steps": "Sequence",
+  "spec.knock.within": "Seq_Timeout",
+  "spec.knock.tcpFlags": "TCPFlags",
+  "spec.knock.target": "Target",
+  "spec.run": "Start_Command",
+};
+
+function resourceOf(origin: string, door: KnockdDoor, policy: string): RawResource {
+  const keyOf = (path: Path) => {
+    const key = keyOfField[path.slice(0, 3).join(".")];
+    return key === "Sequence" && door.oneTimeFile !== undefined ? "One_Time_Sequences" : key;
+  };
+  return {
+    value: undefined,
+    door,
+    policy,
+    fieldOf: (path) => keyOf(path) ?? "",
+    placeOf: (path) => {
+      const key = keyOf(path);
+      return { origin, line: (key === undefined ? undefined : door.lines[key]) ?? door.line, column: 1 };
+    },
+  };
+}
