@@ -17,7 +17,7 @@ import { mayPass } from "./nftables/nft-error.ts";
 import { Reconciler } from "./nftables/reconciler.ts";
 import type { Observability } from "./observability/observability.ts";
 import { type AgentOptions, defaultDropProblem } from "./options.ts";
-import { contains } from "./policy/address.ts";
+import { type Address, contains, sameAddress } from "./policy/address.ts";
 import type { Compilation } from "./policy/compile.ts";
 import { KnockTracker } from "./sequence/knock-tracker.ts";
 
@@ -52,6 +52,7 @@ export class AgentStages {
       maxSources: options.maxSources,
       report: observability.sequence,
       complete: (completion) => this.granter.complete(completion),
+      isLocal: (target) => this.isLocal(target),
     });
     observability.trackEngine(this.tracker);
     this.capture = new LiveSource({
@@ -156,6 +157,11 @@ export class AgentStages {
     const opened = (kind === "added" || kind === "renewed") && detail === "knock";
     if (!opened || this.options.trusts.some((range) => contains(range, source))) return;
     if (this.confirmation.confirm()) this.linksChanged();
+  }
+
+  private isLocal(target: Address): boolean {
+    const isOwn = this.links.state?.localAddresses.some((own) => sameAddress(own, target)) ?? false;
+    return isOwn || this.options.guardAddresses.some((range) => contains(range, target));
   }
 
   private createConfirmation(): Confirmation {

@@ -2,7 +2,7 @@ import type { CaptureReport } from "../capture/packet-source.ts";
 import { SavefileSource } from "../capture/savefile-source.ts";
 import { watchFor } from "../capture-watch.ts";
 import { readFiles } from "../config-source/config-files.ts";
-import { type Cidr, formatAddress } from "../policy/address.ts";
+import { type Cidr, contains, formatAddress } from "../policy/address.ts";
 import { compile } from "../policy/compile.ts";
 import type { Policy } from "../policy/policy.ts";
 import { KnockTracker } from "../sequence/knock-tracker.ts";
@@ -63,6 +63,7 @@ export async function replay(what: Replay, io: CommandIo): Promise<ExitCode> {
     maxSources,
     report: { outcome: () => {}, evicted: () => {} },
     complete: (completion) => admitted.add(completion),
+    isLocal: (target) => what.local === "everything" || what.local.some((range) => contains(range, target)),
   });
   tracker.usePolicies(what.policies);
   const source = new SavefileSource(what.file, progress.report);

@@ -110,7 +110,8 @@ function finish({ kept, accepted }: Admission, guards: readonly Port[], served: 
 function policyOf(draft: Draft, isTaken: (key: number) => boolean): Policy {
   const { id, name, opensBy, closesBy, opens, run, knockd, decoys } = draft;
   const policy = { id, name, opensBy, closesBy, opens, run, knockd, fingerprint: fingerprintOf(draft) };
-  return withSequences(policy, (sequence) => ({ ...sequence, decoys: drawDecoys(sequence.steps, decoys, isTaken) }));
+  const count = opensBy.matching === "Knockd" ? 0 : decoys; // knockd does not see ports that nobody knocks on
+  return withSequences(policy, (sequence) => ({ ...sequence, decoys: drawDecoys(sequence.steps, count, isTaken) }));
 }
 
 function withSequences(policy: Policy, change: (sequence: Sequence) => Sequence): Policy {

@@ -99,10 +99,9 @@ function commandsOf(run: KnockSequence["spec"]["run"]): RunCommands | undefined 
 }
 
 function* findingsOf(spec: KnockSequence["spec"], draft: Draft, allowCommands: boolean): Generator<Finding> {
-  const { flags, matching } = draft.opensBy;
+  const { flags } = draft.opensBy;
   if (spec.knock.stepsFrom !== undefined)
     yield { code: "steps-from-unsupported", path: ["spec", "knock", "stepsFrom"] };
-  if (matching === "Knockd") yield { code: "matching-unsupported", path: ["spec", "knock", "matching"] };
   if ((flags.must & flags.mustNot) !== 0) yield { code: "flags-contradict", path: ["spec", "knock", "tcpFlags"] };
   // Compiled all the same, so that the grant stage only has to learn to execute.
   if (draft.run !== undefined)

@@ -71,7 +71,6 @@ export const problemCatalogue = {
   "ports-too-many": error("The policy opens more than 64 single ports", "split it in two policies"),
   "flags-contradict": error("A flag is asked for and forbidden", "keep one of the two"),
   "steps-from-unsupported": error("Steps from a Secret can only be read from the Kubernetes API", "list them in steps"),
-  "matching-unsupported": error("This version cannot match as knockd does", "use Tolerant"),
   "run-not-allowed": error("Commands are only run with --allow-commands", "remove run, or allow them"),
   "run-unsupported": error("Commands are not supported yet by this version", "remove run"),
 

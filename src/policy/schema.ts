@@ -117,7 +117,7 @@ const knock = z
       .enum(["Tolerant", "Knockd"])
       .default("Tolerant")
       .describe(
-        "How knocks are followed. Tolerant forgives what networks do; Knockd does as knockd did (not in this version yet).",
+        "How knocks are followed. Tolerant forgives what networks do; Knockd is as strict as knockd: a step that comes twice is a wrong one, so is a step of another such policy, and there are no decoys.",
       ),
     decoys: z
       .int()

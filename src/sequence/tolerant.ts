@@ -1,5 +1,5 @@
 import type { Move, Role } from "./matcher.ts";
-import type { OutcomeKind } from "./outcome.ts";
+import { advanced, afresh, completed, expired, expiredAfresh, ignored, isStep, moves, pick, reset } from "./moves.ts";
 
 /**
  * Follows a sequence the way real clients knock: they retransmit, open two sockets, and are tried again.
@@ -30,33 +30,7 @@ export function tolerant(done: number, steps: number, role: Role, retransmitted:
   return isStep(role, 0) ? resetAfresh : reset;
 }
 
-function isStep(role: Role, step: number): boolean {
-  return ((role >>> step) & 1) === 1;
-}
-
-/** One move for each number of steps done, 0 to 32. */
-function moves(kind: OutcomeKind, remembers: boolean): readonly Move[] {
-  return Array.from({ length: 33 }, (_, done) => ({
-    kind,
-    done,
-    remembersAs: remembers && done > 0 ? done - 1 : undefined,
-    restartsClock: (kind === "advanced" || kind === "completed") && done === 1,
-  }));
-}
-
-const advanced = moves("advanced", true);
-const completed = moves("completed", true);
 const repeated = moves("repeated", false);
 const repeatedAnew = moves("repeated", true);
-const ignored = moves("ignored", false);
-const afresh = { done: 1, remembersAs: 0, restartsClock: true };
-const ended = { done: 0, remembersAs: undefined, restartsClock: false };
 const restarted: Move = { kind: "repeated", ...afresh };
 const resetAfresh: Move = { kind: "reset", ...afresh };
-const expiredAfresh: Move = { kind: "expired", ...afresh };
-const reset: Move = { kind: "reset", ...ended };
-const expired: Move = { kind: "expired", ...ended };
-
-function pick(from: readonly Move[], done: number): Move {
-  return from[done] ?? reset;
-}

@@ -97,6 +97,13 @@ describe("replay", () => {
     expect((await run(knocks, { locals: [Uint32Array.of(0, 0, 0xffff, 0xc000020a)] })).out).not.toBe("");
   });
 
+  test("follows the doors of a knockd.conf, whatever the file is called", async () => {
+    await writeFile(join(folder, "doors"), "[ssh]\nsequence = 7000,8000:udp,9000\ncommand = /bin/true\n");
+    const { code, out, err } = await run(knocks, { configs: [], knockdConfs: [join(folder, "doors")] });
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).toContain('"source":"198.51.100.7","sequence":"knockd/ssh"');
+  });
+
   test("does not list those who closed a door", async () => {
     const { out } = await run(knocking("198.51.100.7", "192.0.2.10", [9500, 9600, 9400]));
     expect(out).toBe("");
