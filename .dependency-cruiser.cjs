@@ -11,6 +11,7 @@ const stages = {
   capture: ["capture", "decode"],
   sequence: ["sequence", "decode"],
   grant: ["grant", "sequence"],
+  command: ["command", "grant", "sequence"],
   nftables: ["nftables", "grant"],
   "config-source": ["config-source"],
   control: ["control"],

@@ -1,3 +1,4 @@
+import type { AgentDoors } from "./agent-doors.ts";
 import type { Clock } from "./clock.ts";
 import type { ConfirmAnswer, ControlTarget, GrantRow } from "./control/control-api.ts";
 import type { Granter } from "./grant/granter.ts";
@@ -9,11 +10,19 @@ import { formatPort } from "./policy/port.ts";
 export class AgentControl implements ControlTarget {
   readonly confirm: () => Promise<ConfirmAnswer>;
   private readonly granter: Granter;
+  private readonly doors: Pick<AgentDoors, "revoke">;
   private readonly observability: Observability;
   private readonly clock: Clock;
 
-  constructor(granter: Granter, observability: Observability, clock: Clock, confirm: () => Promise<ConfirmAnswer>) {
+  constructor(
+    granter: Granter,
+    doors: Pick<AgentDoors, "revoke">,
+    observability: Observability,
+    clock: Clock,
+    confirm: () => Promise<ConfirmAnswer>,
+  ) {
     this.confirm = confirm;
+    this.doors = doors;
     this.granter = granter;
     this.observability = observability;
     this.clock = clock;
@@ -29,8 +38,9 @@ export class AgentControl implements ControlTarget {
     }));
   }
 
-  revoke(source: Address, sequence: string | undefined): Promise<number> {
-    return this.granter.revoke(source, sequence);
+  /** Ports of grants, and doors that commands have opened. */
+  async revoke(source: Address, sequence: string | undefined): Promise<number> {
+    return this.doors.revoke(source, sequence) + (await this.granter.revoke(source, sequence));
   }
 
   watch(source: Address | undefined, show: (event: object) => void): (() => void) | undefined {

@@ -1,4 +1,5 @@
 import { AgentControl } from "./agent-control.ts";
+import { AgentDoors } from "./agent-doors.ts";
 import type { LinkWatch } from "./capture/link-watch.ts";
 import { LiveSource } from "./capture/live-source.ts";
 import { watchFor } from "./capture-watch.ts";
@@ -25,6 +26,7 @@ import { KnockTracker } from "./sequence/knock-tracker.ts";
 export class AgentStages {
   readonly granter: Granter;
   readonly nft: Nft;
+  private readonly doors: AgentDoors;
   private readonly options: AgentOptions;
   private readonly observability: Observability;
   private readonly links: LinkWatch;
@@ -48,10 +50,11 @@ export class AgentStages {
     this.confirmation = this.createConfirmation();
     this.reconciler = this.createReconciler();
     this.granter = this.createGranter();
+    this.doors = this.createDoors();
     this.tracker = new KnockTracker({
       maxSources: options.maxSources,
       report: observability.sequence,
-      complete: (completion) => this.granter.complete(completion),
+      complete: (completion) => this.doors.complete(completion),
       isLocal: (target) => this.isLocal(target),
     });
     observability.trackEngine(this.tracker);
@@ -63,7 +66,7 @@ export class AgentStages {
     });
     this.keeper = this.createKeeper();
     const confirm = () => this.confirm();
-    const target = new AgentControl(this.granter, observability, systemClock, confirm);
+    const target = new AgentControl(this.granter, this.doors, observability, systemClock, confirm);
     this.control = new ControlServer(options.socket, target);
   }
 
@@ -95,6 +98,7 @@ export class AgentStages {
     await this.keeper.close();
     await this.capture.close();
     await this.granter.close();
+    await this.doors.drain();
     await this.reconciler.close();
     await this.control.close();
   }
@@ -110,8 +114,10 @@ export class AgentStages {
     await (this.begun ? this.reconciler.use(spec) : this.reconciler.start(spec));
     const { policies } = compilation;
     this.observability.usePolicies(policies);
+    this.doors.usePolicies(policies);
     this.granter.usePolicies(policies);
     if (!this.begun) await this.granter.restore();
+    if (!this.begun) this.doors.restore();
     this.observability.setStage("grants", undefined);
     this.tracker.usePolicies(policies);
     const watch = watchFor(policies, this.options.guardAddresses);
@@ -196,6 +202,7 @@ export class AgentStages {
       report: {
         grant: (event) => {
           grants.grant(event);
+          this.doors.granted(event);
           this.granted(event);
         },
         active: (policy, count) => grants.active(policy, count),
@@ -205,10 +212,22 @@ export class AgentStages {
     });
   }
 
+  private createDoors(): AgentDoors {
+    const { granter, observability, options } = this;
+    const grant = (event: GrantEvent) => {
+      observability.grants.grant(event);
+      this.granted(event);
+    };
+    const { commands } = observability;
+    return new AgentDoors({ options, granter, grants: { grant }, commands, reread: () => this.reread() });
+  }
+
   private createKeeper(): ConfigKeeper {
-    const { configs, guards, serves, allowCommands, allowCritical } = this.options;
+    const { configs, knockdConfs, guards, serves, allowCommands, allowCritical } = this.options;
+    const files = new FileSource({ paths: configs, clock: systemClock });
+    const doors = new FileSource({ paths: knockdConfs, clock: systemClock, format: "knockd-conf" });
     return new ConfigKeeper({
-      sources: [new FileSource({ paths: configs, clock: systemClock })],
+      sources: knockdConfs.length === 0 ? [files] : [files, doors],
       compileOptions: { guards, served: serves, allowCommands, allowCritical, defaultNamespace: "default" },
       clock: systemClock,
       report: this.observability.config,

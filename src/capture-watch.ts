@@ -13,7 +13,10 @@ export function watchFor(policies: readonly Policy[], extraTargets: Watch["extra
     all,
   );
   return {
-    ports: new Set(sequences.flatMap(({ steps, decoys }) => [...steps, ...decoys])),
+    ports: new Set([
+      ...sequences.flatMap(({ steps, decoys }) => [...steps, ...decoys]),
+      ...policies.flatMap(({ knockd }) => knockd?.oneTime?.next ?? []),
+    ]),
     flags: sequences.length === 0 ? { must: 0, mustNot: 0 } : flags,
     extraTargets: extraTargets === "everything" ? extraTargets : [...extraTargets, ...namedTargets(sequences)],
   };

@@ -62,6 +62,12 @@ export const optionTable = {
     "A file or folder with KnockSequence policies; changes are taken up at once.",
     ruleset,
   ),
+  knockdConfs: many(
+    "knockd-conf",
+    pathValue,
+    "A knockd.conf; its commands need --allow-commands. Changes are taken up at once.",
+    ruleset,
+  ),
   interfaces: many(
     "interface",
     interfaceValue,

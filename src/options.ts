@@ -92,9 +92,10 @@ function contradictions(options: AgentOptions): string[] {
   ];
   if (options.interfaces.includes("any") && new Set(options.interfaces).size > 1)
     problems.push("--interface any taps every interface: leave the others out.");
-  if (options.configs.length === 0 && options.guards.length === 0 && !options.defaultDrop)
+  const hasPolicies = options.configs.length + options.knockdConfs.length > 0;
+  if (!hasPolicies && options.guards.length === 0 && !options.defaultDrop)
     problems.push("There is nothing to guard: name a policy file or folder with --config.");
-  const locked = options.configs.length === 0 ? defaultDropProblem(options, options.guards.length > 0) : undefined;
+  const locked = !hasPolicies ? defaultDropProblem(options, options.guards.length > 0) : undefined;
   return locked === undefined ? problems : [...problems, locked];
 }
 

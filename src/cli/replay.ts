@@ -1,7 +1,7 @@
 import type { CaptureReport } from "../capture/packet-source.ts";
 import { SavefileSource } from "../capture/savefile-source.ts";
 import { watchFor } from "../capture-watch.ts";
-import { readFiles } from "../config-source/config-files.ts";
+import { readAllFiles } from "../config-source/config-files.ts";
 import { type Cidr, contains, formatAddress } from "../policy/address.ts";
 import { compile } from "../policy/compile.ts";
 import type { Policy } from "../policy/policy.ts";
@@ -31,12 +31,7 @@ const rowsPerTable = 1000;
  * 1 when a file cannot be read or no policy is left.
  */
 export async function replayCommand(args: ReplayArguments, io: CommandIo): Promise<ExitCode> {
-  const { snapshot: resources } = await readFiles(args.configs);
-  const { snapshot: doors } = await readFiles(args.knockdConfs, "knockd-conf");
-  const snapshot = {
-    documents: [...resources.documents, ...doors.documents],
-    failures: [...resources.failures, ...doors.failures],
-  };
+  const snapshot = await readAllFiles(args);
   // Nothing is run or opened here, so that no policy is refused for what it would run or open.
   const options = { guards: [], served: [], allowCommands: true, allowCritical: true, defaultNamespace: "default" };
   const { policies, problems } = compile(snapshot.documents, options);

@@ -50,6 +50,19 @@ export async function readFiles(paths: readonly string[], format?: ConfigDocumen
   }
 }
 
+/** Reads policy files and folders, and knockd.conf files, as one snapshot. Never rejects. */
+export async function readAllFiles(paths: {
+  readonly configs: readonly string[];
+  readonly knockdConfs: readonly string[];
+}): Promise<Snapshot> {
+  const { snapshot: resources } = await readFiles(paths.configs);
+  const { snapshot: doors } = await readFiles(paths.knockdConfs, "knockd-conf");
+  return {
+    documents: [...resources.documents, ...doors.documents],
+    failures: [...resources.failures, ...doors.failures],
+  };
+}
+
 /** Looks at names, inodes, sizes and times only; at those of companions too. Never rejects. */
 export async function surveyFiles(paths: readonly string[], companions: readonly string[] = []): Promise<Survey> {
   const files = new Set<string>();

@@ -25,7 +25,7 @@ export const refusals = [
   "inside-range",
   "never-grant",
   "kernel-error",
-  "commands-not-allowed",
+  "one-time",
 ] as const;
 export type Refusal = (typeof refusals)[number];
 

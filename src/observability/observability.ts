@@ -1,6 +1,7 @@
 import type { Writable } from "node:stream";
 import type { CaptureReport } from "../capture/packet-source.ts";
 import type { Clock } from "../clock.ts";
+import type { CommandReport } from "../command/command-report.ts";
 import type { ConfigReport } from "../config-source/config-report.ts";
 import type { ConfirmationReport } from "../confirmation.ts";
 import type { GrantReport } from "../grant/grant-report.ts";
@@ -12,6 +13,7 @@ import { Health, type Readiness, type Stage } from "./health.ts";
 import type { EventLevel, LogEventName } from "./log-events.ts";
 import { type LogFields, type LogFormat, Logger } from "./logger.ts";
 import { type BuildInfo, Metrics } from "./metrics.ts";
+import { ObservedCommands } from "./observed-commands.ts";
 import { ObservedConfirmation } from "./observed-confirmation.ts";
 import { ObservedSequence } from "./observed-sequence.ts";
 import { ObservedCapture, ObservedConfig, ObservedGate, ObservedGrants, type ReportSinks } from "./reports.ts";
@@ -35,6 +37,7 @@ export class Observability {
   readonly capture: CaptureReport;
   readonly sequence: SequenceReport;
   readonly grants: GrantReport;
+  readonly commands: CommandReport;
   readonly gate: GateReport;
   readonly config: ConfigReport;
   readonly confirmation: ConfirmationReport;
@@ -70,6 +73,7 @@ export class Observability {
     this.config = this.observedConfig = new ObservedConfig(sinks);
     this.sequence = this.observedSequence = new ObservedSequence(this.metrics, this.hub);
     this.grants = new ObservedGrants(sinks);
+    this.commands = new ObservedCommands(sinks);
     this.gate = this.observedGate = new ObservedGate(sinks);
     this.confirmation = new ObservedConfirmation(sinks);
   }

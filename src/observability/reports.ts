@@ -218,6 +218,7 @@ export class ObservedConfig implements ConfigReport {
     this.everAccepted = true;
     this.current = { rejected, problems: [...problems], stale: undefined };
     this.sinks.metrics.configAccepted(accepted, rejected, this.sinks.clock.wallMicros() / 1e6);
+    this.sinks.metrics.oneTimeExhausted(problems.filter(({ code }) => code === "one-time-exhausted").length);
     this.sinks.setStage("config", undefined);
     this.sinks.logger.log("config-accepted", "The configuration is in force.", { accepted, rejected });
     for (const problem of problems) this.tellProblem(problem);

@@ -95,7 +95,8 @@ function expandPorts(entries: readonly (string | number)[]): ReadonlyMap<number,
 function commandsOf(run: KnockSequence["spec"]["run"]): RunCommands | undefined {
   if (run === undefined) return undefined;
   const { for: runsFor, ...commands } = run;
-  return { ...commands, forMicros: runsFor === undefined ? undefined : parseDuration(runsFor) };
+  const forMicros = runsFor === undefined ? undefined : parseDuration(runsFor);
+  return { ...commands, forMicros: forMicros === 0 ? undefined : forMicros };
 }
 
 function* findingsOf(spec: KnockSequence["spec"], draft: Draft, allowCommands: boolean): Generator<Finding> {
@@ -103,9 +104,7 @@ function* findingsOf(spec: KnockSequence["spec"], draft: Draft, allowCommands: b
   if (spec.knock.stepsFrom !== undefined)
     yield { code: "steps-from-unsupported", path: ["spec", "knock", "stepsFrom"] };
   if ((flags.must & flags.mustNot) !== 0) yield { code: "flags-contradict", path: ["spec", "knock", "tcpFlags"] };
-  // Compiled all the same, so that the grant stage only has to learn to execute.
-  if (draft.run !== undefined)
-    yield { code: allowCommands ? "run-unsupported" : "run-not-allowed", path: ["spec", "run"] };
+  if (draft.run !== undefined && !allowCommands) yield { code: "run-not-allowed", path: ["spec", "run"] };
   if (draft.entryOfPort.size > mostPorts) yield { code: "ports-too-many", path: ["spec", "opens", "ports"] };
   yield* stepFindings(draft);
   if (draft.opens?.forMicros === 0 && draft.closesBy === undefined)

@@ -173,7 +173,7 @@ class ConfReader {
     const current = text === undefined ? undefined : readOneTimeLine(text);
     if (current !== undefined) {
       door.steps = current.steps;
-      door.oneTime = { file, line: current.line, text: current.text };
+      door.oneTime = { file, line: current.line, text: current.text, next: current.next };
     } else if (text === undefined) {
       this.doorFault(door, line, "one-time-missing", `${file}: No such file or directory`);
     } else {

@@ -12,6 +12,8 @@ export interface CurrentLine {
   /** As it stands in the file, without the line's end. */
   readonly text: string;
   readonly steps: readonly PortKey[];
+  /** The steps of the line that counts after this one. */
+  readonly next: readonly PortKey[];
 }
 
 /**
@@ -24,13 +26,17 @@ export interface CurrentLine {
  *      7200,8200,9200
  */
 export function readOneTimeLine(text: string): CurrentLine | undefined {
+  const [current, next] = usableLines(text);
+  return current === undefined ? undefined : { ...current, next: next?.steps ?? [] };
+}
+
+function* usableLines(text: string): Generator<Omit<CurrentLine, "next">> {
   for (const [at, line] of text.split("\n").entries()) {
     const content = trimBlanks(line);
     if (content === "" || content.startsWith("#")) continue;
     const steps = readSteps(content);
-    if ("value" in steps) return { line: at + 1, text: line, steps: steps.value };
+    if ("value" in steps) yield { line: at + 1, text: line, steps: steps.value };
   }
-  return undefined;
 }
 
 /** The file's text with a line marked as used: `#` is put before it and the line stays readable. Undefined when the line is not as it was. */

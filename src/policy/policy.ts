@@ -57,7 +57,7 @@ export interface RunCommands {
   readonly closed?: CommandLine | undefined;
   readonly openedV6?: CommandLine | undefined;
   readonly closedV6?: CommandLine | undefined;
-  /** When `closed` runs where there is no opening. */
+  /** When `closed` runs where there is no opening; undefined: until closed, 0: at once. */
   readonly forMicros?: number | undefined;
 }
 
@@ -69,6 +69,8 @@ export interface OneTimeLine {
   readonly line: number;
   /** As it stands in the file. */
   readonly text: string;
+  /** The steps of the line after it, which are captured beforehand, so that no knock is missed when they count. */
+  readonly next: readonly PortKey[];
 }
 
 /** What only a policy from a knockd.conf has. */

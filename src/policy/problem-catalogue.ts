@@ -72,7 +72,6 @@ export const problemCatalogue = {
   "flags-contradict": error("A flag is asked for and forbidden", "keep one of the two"),
   "steps-from-unsupported": error("Steps from a Secret can only be read from the Kubernetes API", "list them in steps"),
   "run-not-allowed": error("Commands are only run with --allow-commands", "remove run, or allow them"),
-  "run-unsupported": error("Commands are not supported yet by this version", "remove run"),
 
   "knockd-syntax": error(
     "knockd has no such setting, or the line is not written as key = value",

@@ -156,7 +156,7 @@ const run = z.strictObject({
   closedV6: commandLine.optional().describe("Instead of `closed` for an IPv6 source."),
   for: duration("for-out-of-range", longestFor, true)
     .optional()
-    .describe("When `closed` runs where there is no `opens`."),
+    .describe("When `closed` runs where there is no `opens`; `0s` or nothing: when `closedBy` says so."),
 });
 
 const source = text("source-invalid", /^[0-9a-fA-F:.]+(\/\d{1,3})?$/, 49, (range) => parseCidr(range) !== undefined);
@@ -177,11 +177,7 @@ const spec = z
       })
       .optional()
       .describe("Ends the source's grant early."),
-    run: run
-      .optional()
-      .describe(
-        "Commands to run; only in files, never from the API, and only with --allow-commands (not in this version yet).",
-      ),
+    run: run.optional().describe("Commands to run; only in files, never from the API, and only with --allow-commands."),
     nodeSelector: z
       .record(
         z.string().max(317).regex(labelKeyPattern, coded("label-invalid")),

@@ -3,7 +3,7 @@ import { watchFor } from "../../src/capture-watch.ts";
 import { decodeFrame } from "../../src/decode/decode.ts";
 import { tcpFlag } from "../../src/decode/knock.ts";
 import { KnockBuffer } from "../../src/decode/knock-buffer.ts";
-import { type Address, familyOf, formatAddress, parseAddress, sameAddress } from "../../src/policy/address.ts";
+import { type Address, formatAddress, parseAddress, sameAddress } from "../../src/policy/address.ts";
 import { type Compilation, compile } from "../../src/policy/compile.ts";
 import { markOneTimeLine } from "../../src/policy/one-time.ts";
 import { KnockTracker } from "../../src/sequence/knock-tracker.ts";
@@ -28,8 +28,6 @@ export function addressOf(symbol: string): Address {
  * marked in memory.
  */
 export class KnockdWorld {
-  /** All completions so far. */
-  readonly completions: Completion[] = [];
   private readonly conf: string;
   private readonly files: Record<string, string>;
   private readonly knock = new KnockBuffer();
@@ -38,7 +36,11 @@ export class KnockdWorld {
   private check = new WatchCheck(watchFor([], []), localAddresses);
   private packets = 0;
 
-  constructor(conf: string, files: Readonly<Record<string, string>> = {}, complete = (_: Completion) => {}) {
+  constructor(
+    conf: string,
+    files: Readonly<Record<string, string>> | undefined,
+    complete: (completion: Completion) => void,
+  ) {
     this.conf = conf;
     this.files = { ...files };
     this.complete = complete;
@@ -73,7 +75,6 @@ export class KnockdWorld {
 
   private take(completion: Completion): void {
     const { knockd } = completion.policy;
-    this.completions.push(completion);
     this.complete(completion);
     if (knockd?.oneTime === undefined) return;
     const { file, line, text } = knockd.oneTime;
@@ -94,6 +95,3 @@ export class KnockdWorld {
     return compilation;
   }
 }
-
-/** Whether an address is IPv6, for choosing a command. */
-export const isSix = (address: Address) => familyOf(address) === "ipv6";

@@ -21,6 +21,7 @@ describe("options", () => {
   test("have the defaults of the reference", () => {
     expect(read(config)).toEqual({
       configs: ["/etc/knockgate"],
+      knockdConfs: [],
       interfaces: [],
       confirmWithin: 0,
       mode: "enforce",

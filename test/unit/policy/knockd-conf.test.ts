@@ -106,7 +106,7 @@ test("commands need --allow-commands, and what looks like a slip is warned of", 
 test("a one-time door has the steps of its first unused line, and its end is no fault of the file", () => {
   const conf = "[once]\n one_time_sequences = seqs\n command = open\n";
   const [policy] = compileConf(conf, { seqs: "#7000,8000\n 7100,8200,8100\n" }).policies;
-  expect(policy?.knockd?.oneTime).toEqual({ file: "seqs", line: 2, text: " 7100,8200,8100" });
+  expect(policy?.knockd?.oneTime).toEqual({ file: "seqs", line: 2, text: " 7100,8200,8100", next: [] });
   const used = compileConf(conf, { seqs: "#7000,8000\n" });
   expect(used.policies).toEqual([]);
   expect(used.unreadable).toEqual([]);

@@ -52,7 +52,7 @@ function withoutFiles() {
   const served = [{ protocol: "tcp", port: 22 }] as const;
   return [
     compile([knockdConf, large], plainOptions),
-    compileTexts([run], { allowCommands: true }),
+    compileTexts([run]),
     compilePolicies([{ name: "ssh", opensFor: "never" }], { standing }),
     compilePolicies([{ name: "ssh" }], { served }),
     compileTexts([
