@@ -10,7 +10,7 @@ import type {
   RevokeArguments,
   WatchArguments,
 } from "./command-io.ts";
-import type { KnockArguments } from "./knock.ts";
+import type { KnockArguments } from "./knock-plan.ts";
 
 /** A command: what it was asked and the world in, an exit code out. */
 export type CommandOf<Arguments> = (args: Arguments, io: CommandIo) => Promise<number>;

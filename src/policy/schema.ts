@@ -41,11 +41,12 @@ function duration(rangeCode: ProblemCode, mostMicros: number, zero: boolean) {
   );
 }
 
-const portNumber = (code: ProblemCode) => z.int().min(1, coded(code)).max(65535, coded(code));
+/** A number from 1 to 65535. */
+export const portNumberSchema = (code: ProblemCode) => z.int().min(1, coded(code)).max(65535, coded(code));
 const step = z
   .union(
     [
-      portNumber("step-invalid"),
+      portNumberSchema("step-invalid"),
       text("step-invalid", /^[1-9]\d{0,4}(\/(tcp|udp))?$/, 9, (port) => parsePort(port) !== undefined),
     ],
     coded("step-invalid"),
@@ -54,13 +55,14 @@ const step = z
 const openedPort = z
   .union(
     [
-      portNumber("port-invalid"),
+      portNumberSchema("port-invalid"),
       text("port-invalid", portRangePattern, 15, (range) => parsePortRange(range) !== undefined),
     ],
     coded("port-invalid"),
   )
   .describe("`22/tcp` or `6000-6010/udp`; without a protocol tcp.");
-const steps = z.array(step).min(1).max(32);
+/** The ports of a sequence, in order. */
+export const stepsSchema = z.array(step).min(1).max(32);
 const commandLine = z.array(z.string().min(1).max(1024)).min(1).max(32);
 /** What the Kubernetes API adds by itself. */
 const ignored = z.unknown().optional();
@@ -95,7 +97,7 @@ const stepsFrom = z.strictObject({
 /** A union by its first two fields: exactly one kind of knock. Other kinds will be fields beside them. */
 const knock = z
   .strictObject({
-    steps: steps.optional().describe("The ports to knock on, in order."),
+    steps: stepsSchema.optional().describe("The ports to knock on, in order."),
     stepsFrom: stepsFrom
       .optional()
       .describe("The same from a Secret; only read from the Kubernetes API (not in this version yet)."),
@@ -173,7 +175,9 @@ const spec = z
     opens: opens.optional().describe("What the knock opens for its source; needed unless there is `run`."),
     closedBy: z
       .strictObject({
-        steps: steps.describe("Ports to knock on, in order; window, flags, target and sources are those of the knock."),
+        steps: stepsSchema.describe(
+          "Ports to knock on, in order; window, flags, target and sources are those of the knock.",
+        ),
       })
       .optional()
       .describe("Ends the source's grant early."),

@@ -57,6 +57,7 @@ describe("usage", () => {
     { line: "agent extra --config /x", says: /^error: too many arguments/ },
     { line: "agent", says: /^error: There is nothing to guard/ },
     { line: "knock host", says: /^error: missing required argument 'port'/ },
+    { line: "knock @bastion 7000", says: /^error: a profile has its own ports/ },
     { line: "knock -4 -6 host 1", says: /^error: option/ },
     { line: "knock --wait soon host 1", says: /^error: --wait: "soon" is not a duration/ },
     { line: "watch 10.1", says: /^error: "10\.1" is not an address/ },
@@ -103,12 +104,19 @@ describe("a command", () => {
       verbose: true,
       open: "22",
       waitMs: 1500,
+      exec: undefined,
+      profiles: undefined,
     });
   });
 
   test("gets knock's options in any order, joined, and behind the ports", async () => {
     const { asked } = await run("knock host 7000 -vud100 8000 -4");
     expect(asked.knock).toMatchObject({ ports: ["7000", "8000"], udp: true, verbose: true, delay: "100", family: 4 });
+  });
+
+  test("gets a profile without ports, and a command", async () => {
+    const { asked } = await run("knock @bastion --exec id --profiles /p");
+    expect(asked.knock).toMatchObject({ host: "@bastion", ports: [], exec: "id", profiles: "/p", waitMs: undefined });
   });
 
   test("gets addresses, paths and the socket", async () => {
