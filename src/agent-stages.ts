@@ -36,14 +36,17 @@ export class AgentStages {
   private readonly keeper: ConfigKeeper;
   private readonly control: ControlServer;
   private readonly confirmation: Confirmation;
+  private readonly onlyIpv4: boolean;
   private guarding: Guarding | undefined;
   /** What the table guarded before this agent; undefined before the first configuration. */
   private standing: Guarding | undefined;
   /** Whether a first configuration has gone through every stage. */
   private begun = false;
 
-  constructor(options: AgentOptions, observability: Observability, nft: Nft, links: LinkWatch) {
+  /** `onlyIpv4`: doors of a knockd.conf without an IPv6 target count IPv4 only. */
+  constructor(options: AgentOptions, observability: Observability, nft: Nft, links: LinkWatch, onlyIpv4 = false) {
     this.options = options;
+    this.onlyIpv4 = onlyIpv4;
     this.observability = observability;
     this.nft = nft;
     this.links = links;
@@ -224,11 +227,12 @@ export class AgentStages {
 
   private createKeeper(): ConfigKeeper {
     const { configs, knockdConfs, guards, serves, allowCommands, allowCritical } = this.options;
+    const { onlyIpv4 } = this;
     const files = new FileSource({ paths: configs, clock: systemClock });
     const doors = new FileSource({ paths: knockdConfs, clock: systemClock, format: "knockd-conf" });
     return new ConfigKeeper({
       sources: knockdConfs.length === 0 ? [files] : [files, doors],
-      compileOptions: { guards, served: serves, allowCommands, allowCritical, defaultNamespace: "default" },
+      compileOptions: { guards, served: serves, allowCommands, allowCritical, defaultNamespace: "default", onlyIpv4 },
       clock: systemClock,
       report: this.observability.config,
       apply: (compilation, isWhole) => this.apply(compilation, isWhole),

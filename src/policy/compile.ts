@@ -23,6 +23,8 @@ export interface CompileOptions {
   readonly allowCritical: boolean;
   /** The namespace of policies that name none. */
   readonly defaultNamespace: string;
+  /** Doors of a knockd.conf without an IPv6 target count IPv4 only (knockd's `-4`). */
+  readonly onlyIpv4?: boolean;
   /** Policies in force that must not lose their doors because a new version of them is rejected; see admission.ts. */
   readonly standing?: readonly Policy[] | undefined;
 }
@@ -84,7 +86,7 @@ function draftAll(resources: readonly RawResource[], options: CompileOptions) {
   };
   for (const resource of resources) {
     if (resource.door !== undefined) {
-      take(resource, draftDoor(resource, resource.door, options.allowCommands));
+      take(resource, draftDoor(resource, resource.door, options));
       continue;
     }
     const parsed = knockSequenceSchema.safeParse(resource.value);
