@@ -6,6 +6,8 @@ import { watchFor } from "./capture-watch.ts";
 import { systemClock } from "./clock.ts";
 import { ConfigKeeper } from "./config-source/config-keeper.ts";
 import { FileSource } from "./config-source/file-source.ts";
+import { KeptSnapshots } from "./config-source/kept-snapshots.ts";
+import { SnapshotFile } from "./config-source/snapshot-file.ts";
 import { Confirmation, type ConfirmationState, type Mode } from "./confirmation.ts";
 import { ConfirmationFile } from "./confirmation-file.ts";
 import { ControlServer } from "./control/control-server.ts";
@@ -226,7 +228,8 @@ export class AgentStages {
   }
 
   private createKeeper(): ConfigKeeper {
-    const { configs, knockdConfs, guards, serves, allowCommands, allowCritical } = this.options;
+    const { configs, knockdConfs, guards, serves, allowCommands, allowCritical, stateDir } = this.options;
+    const { config: report } = this.observability;
     const { onlyIpv4 } = this;
     const files = new FileSource({ paths: configs, clock: systemClock });
     const doors = new FileSource({ paths: knockdConfs, clock: systemClock, format: "knockd-conf" });
@@ -234,7 +237,12 @@ export class AgentStages {
       sources: knockdConfs.length === 0 ? [files] : [files, doors],
       compileOptions: { guards, served: serves, allowCommands, allowCritical, defaultNamespace: "default", onlyIpv4 },
       clock: systemClock,
-      report: this.observability.config,
+      report,
+      kept: new KeptSnapshots({
+        store: new SnapshotFile(stateDir),
+        clock: systemClock,
+        warned: (message) => report.warned(message),
+      }),
       apply: (compilation, isWhole) => this.apply(compilation, isWhole),
     });
   }

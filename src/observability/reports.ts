@@ -235,6 +235,19 @@ export class ObservedConfig implements ConfigReport {
     this.sinks.logger.log("config-refused", "The configuration was not believed; the last good one stays.", { reason });
   }
 
+  restored(accepted: number, reason: string): void {
+    this.everAccepted = true; // something good is in force, as after any other bad snapshot
+    this.current = { ...this.current, stale: reason };
+    this.sinks.metrics.configRestored(accepted);
+    this.sinks.setStage("config", undefined);
+    const message = "The configuration was not believed; the policies kept from before the restart are in force.";
+    this.sinks.logger.log("config-restored", message, { accepted, reason });
+  }
+
+  warned(message: string): void {
+    this.sinks.logger.log("agent-warned", message);
+  }
+
   private tellProblem(problem: Problem): void {
     const { policy, code, field, place } = problem;
     const fields = { policy, code, field, file: place.origin, line: place.line };
