@@ -70,6 +70,7 @@ class KnockdStandIn {
     this.file = new KnockdLogFile(() => systemClock.wallMicros(), failed);
     this.file.use({ logFile: start.logFile, useSyslog: start.settings.useSyslog });
     this.log = new KnockdLog({
+      nowMicros: () => systemClock.nowMicros(),
       write: (text, spaced) => this.write(text, spaced),
       lookup: args.lookup ? cachedNames() : undefined,
       debug: args.debug ? (text) => io.stdout.write(`${text}\n`) : undefined,

@@ -8,6 +8,7 @@ import type { OutcomeKind, SequenceReport } from "../sequence/outcome.ts";
 
 /** What a line of knockd's log is made from and where it goes. */
 export interface KnockdLogOptions {
+  readonly nowMicros: () => number;
   /** Takes one line; `spaced`: knockd leaves an empty line behind it in its file. */
   readonly write: (text: string, spaced: boolean) => void;
   /** With `-l`: the name of an address, or undefined. Lines wait for it, in order. */
@@ -18,6 +19,8 @@ export interface KnockdLogOptions {
 
 /** How many attempts are remembered for the line that says where they stopped. */
 const mostAttempts = 10_000;
+/** Stages and timeouts told a second: forged first steps must not fill a disk, nor keep the agent busy with writing. */
+const mostStagesPerSecond = 1000;
 
 /** The log lines of knockd 0.8, for scripts and detection rules that read them. Doors are called as the knockd.conf calls them. */
 export class KnockdLog implements CommandReport, Pick<SequenceReport, "outcome"> {
@@ -26,6 +29,8 @@ export class KnockdLog implements CommandReport, Pick<SequenceReport, "outcome">
   private doors: ReadonlyMap<string, string> = new Map();
   private readonly stages = new Map<string, number>();
   private lines: Promise<void> = Promise.resolve();
+  private second = 0;
+  private toldInSecond = 0;
 
   constructor(options: KnockdLogOptions) {
     this.options = options;
@@ -46,10 +51,10 @@ export class KnockdLog implements CommandReport, Pick<SequenceReport, "outcome">
     const key = `${knock.source.join(".")} ${sequence.policy}`;
     const before = this.stages.get(key);
     if (kind === "ignored" || kind === "repeated") return;
-    if (kind === "expired" && before !== undefined)
+    if (kind === "expired" && before !== undefined && this.mayTell())
       this.tell(knock.source, (source) => `${source}: ${door}: sequence timeout (stage ${before})`, true);
     this.stages.delete(key);
-    if (step > 0) this.tell(knock.source, (source) => `${source}: ${door}: Stage ${step}`);
+    if (step > 0 && this.mayTell()) this.tell(knock.source, (source) => `${source}: ${door}: Stage ${step}`);
     if (kind === "completed") this.tell(knock.source, (source) => `${source}: ${door}: OPEN SESAME`);
     else if (step > 0) this.remember(key, step);
   }
@@ -90,10 +95,23 @@ export class KnockdLog implements CommandReport, Pick<SequenceReport, "outcome">
       write(text(address), spaced);
       return;
     }
+    const asked = lookup(address);
     this.lines = this.lines.then(async () => {
-      const name = await lookup(address);
+      const name = await asked;
       write(text(name === undefined ? address : `${address} (${name})`), spaced);
     });
+  }
+
+  /** Whether there is room in this second for another line; how many had none is told in the next one that has lines. */
+  private mayTell(): boolean {
+    const second = Math.floor(this.options.nowMicros() / 1e6);
+    if (second !== this.second) {
+      const left = this.toldInSecond - mostStagesPerSecond;
+      this.second = second;
+      this.toldInSecond = 0;
+      if (left > 0) this.say(`${left} stages and timeouts were left out`);
+    }
+    return this.toldInSecond++ < mostStagesPerSecond;
   }
 
   private remember(key: string, stage: number): void {

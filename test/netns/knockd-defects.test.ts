@@ -2,6 +2,7 @@ import { existsSync, readFileSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
+import { AgentProcess } from "./agent-process.ts";
 import { eventually } from "./eventually.ts";
 import type { Host } from "./host.ts";
 import { PacketSender } from "./packet-sender.ts";
@@ -188,4 +189,23 @@ test("a door that was open at SIGKILL is closed", async () => {
     `a door open at SIGKILL, after a restart: knockd ${isOpen("real") ? "open" : "closed"}, Knockgate closed`,
   );
   expect(isOpen("real")).toBe(true);
+});
+
+test("the same door as a policy that opens ports needs nobody to close it", async () => {
+  await gate.serve(["2207/tcp"]);
+  const policies = `apiVersion: knockgate.io/v1alpha1
+kind: KnockSequence
+metadata: { name: ssh }
+spec:
+  knock: { steps: [7000, 8000, 9000], tcpFlags: [syn], matching: Knockd }
+  opens: { ports: [2207], for: 2s }
+`;
+  const agent = await AgentProcess.start(world, gate, { policies });
+  running.push(agent.process);
+  await alice.knock(gate.ipv4, ["7000", "8000", "9000"]);
+  const reach = async () => alice.connect(gate.ipv4, 2207, { timeoutMs: 300 });
+  await eventually(async () => (await reach()) === "open", { what: "the door to open" });
+  await agent.kill();
+  await eventually(async () => (await reach()) === "silent", { what: "the kernel to close the door" });
+  console.log("a converted door open at SIGKILL, without a restart: Knockgate closed");
 });

@@ -1,11 +1,12 @@
-import { mkdtempSync, readFileSync, rmSync } from "node:fs";
+import { chmodSync, mkdtempSync, readFileSync, rmSync, writeFileSync } from "node:fs";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
-import { expect, test } from "vitest";
+import { expect, test, vi } from "vitest";
 import { KnockdLog } from "../../../src/observability/knockd-log.ts";
 import { KnockdLogFile } from "../../../src/observability/knockd-log-file.ts";
 import { parseAddress } from "../../../src/policy/address.ts";
 import type { Policy } from "../../../src/policy/policy.ts";
+import { FakeClock } from "../../fake/fake-clock.ts";
 import { sampleKnock } from "../../fake/sample-knock.ts";
 import { samplePolicy } from "../../fake/sample-policy.ts";
 
@@ -14,10 +15,12 @@ const from = "198.51.100.7";
 const knock = sampleKnock({ from, port: 7000 });
 const source = parseAddress(from) ?? new Uint32Array(4);
 
+const clock = new FakeClock();
+
 function logged(lookup?: (address: string) => Promise<string | undefined>) {
   const lines: string[] = [];
   const write = (text: string, spaced: boolean) => void lines.push(spaced ? `${text}\n` : text);
-  const log = new KnockdLog({ write, lookup });
+  const log = new KnockdLog({ nowMicros: () => clock.nowMicros(), write, lookup });
   log.usePolicies([door, samplePolicy({ name: "tolerant" })]);
   return { log, lines };
 }
@@ -73,6 +76,40 @@ test("names of addresses are shown where they are asked for, and lines keep thei
   log.say("shutting down");
   await log.drained();
   expect(lines).toEqual([`${from} (client.example): open SSH: Stage 1`, "shutting down"]);
+});
+
+test("a flood of first steps is told to a bound, openings always are, and what was left out is counted", () => {
+  const { log, lines } = logged();
+  clock.advance(1000);
+  for (let packet = 0; packet < 5000; packet++) log.outcome("advanced", door.opensBy, 1, knock);
+  log.outcome("completed", door.opensBy, 3, knock);
+  expect(lines).toHaveLength(1001);
+  expect(lines.at(-1)).toBe(`${from}: open SSH: OPEN SESAME`);
+  clock.advance(1000);
+  log.outcome("advanced", door.opensBy, 1, knock);
+  expect(lines.slice(1001)).toEqual(["4001 stages and timeouts were left out", `${from}: open SSH: Stage 1`]);
+});
+
+test("syslog has the lines with knockd's ident and level", async () => {
+  const folder = mkdtempSync(join(tmpdir(), "knockgate-log-"));
+  writeFileSync(
+    join(folder, "logger"),
+    `#!/bin/sh\necho "$@" > ${folder}/args\ncat > ${folder}/lines\nmv ${folder}/lines ${folder}/all\n`,
+  );
+  chmodSync(join(folder, "logger"), 0o755);
+  vi.stubEnv("PATH", `${folder}:${process.env.PATH}`);
+  const file = new KnockdLogFile(
+    () => 0,
+    () => {},
+  );
+  file.use({ logFile: undefined, useSyslog: true });
+  file.write("a line", true);
+  file.close();
+  const read = (name: string) => readFileSync(join(folder, name), "utf8");
+  await vi.waitFor(() => expect(read("all")).toBe("a line\n"), { timeout: 5000 });
+  expect(read("args")).toBe("-t knockd -p user.notice\n");
+  vi.unstubAllEnvs();
+  rmSync(folder, { recursive: true });
 });
 
 test("the file has the time before each line, and a file that cannot be written is told once", () => {
