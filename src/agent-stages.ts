@@ -6,6 +6,8 @@ import { watchFor } from "./capture-watch.ts";
 import { systemClock } from "./clock.ts";
 import { ConfigKeeper } from "./config-source/config-keeper.ts";
 import { FileSource } from "./config-source/file-source.ts";
+import { KeptSnapshots } from "./config-source/kept-snapshots.ts";
+import { SnapshotFile } from "./config-source/snapshot-file.ts";
 import { Confirmation, type ConfirmationState, type Mode } from "./confirmation.ts";
 import { ConfirmationFile } from "./confirmation-file.ts";
 import { ControlServer } from "./control/control-server.ts";
@@ -36,14 +38,17 @@ export class AgentStages {
   private readonly keeper: ConfigKeeper;
   private readonly control: ControlServer;
   private readonly confirmation: Confirmation;
+  private readonly onlyIpv4: boolean;
   private guarding: Guarding | undefined;
   /** What the table guarded before this agent; undefined before the first configuration. */
   private standing: Guarding | undefined;
   /** Whether a first configuration has gone through every stage. */
   private begun = false;
 
-  constructor(options: AgentOptions, observability: Observability, nft: Nft, links: LinkWatch) {
+  /** `onlyIpv4`: doors of a knockd.conf without an IPv6 target count IPv4 only. */
+  constructor(options: AgentOptions, observability: Observability, nft: Nft, links: LinkWatch, onlyIpv4 = false) {
     this.options = options;
+    this.onlyIpv4 = onlyIpv4;
     this.observability = observability;
     this.nft = nft;
     this.links = links;
@@ -223,14 +228,21 @@ export class AgentStages {
   }
 
   private createKeeper(): ConfigKeeper {
-    const { configs, knockdConfs, guards, serves, allowCommands, allowCritical } = this.options;
+    const { configs, knockdConfs, guards, serves, allowCommands, allowCritical, stateDir } = this.options;
+    const { config: report } = this.observability;
+    const { onlyIpv4 } = this;
     const files = new FileSource({ paths: configs, clock: systemClock });
     const doors = new FileSource({ paths: knockdConfs, clock: systemClock, format: "knockd-conf" });
     return new ConfigKeeper({
       sources: knockdConfs.length === 0 ? [files] : [files, doors],
-      compileOptions: { guards, served: serves, allowCommands, allowCritical, defaultNamespace: "default" },
+      compileOptions: { guards, served: serves, allowCommands, allowCritical, defaultNamespace: "default", onlyIpv4 },
       clock: systemClock,
-      report: this.observability.config,
+      report,
+      kept: new KeptSnapshots({
+        store: new SnapshotFile(stateDir),
+        clock: systemClock,
+        warned: (message) => report.warned(message),
+      }),
       apply: (compilation, isWhole) => this.apply(compilation, isWhole),
     });
   }

@@ -6,6 +6,7 @@ import type { CommandLoaders } from "./cli/wiring.ts";
 const commands: CommandLoaders = {
   agent: async () => (await import("./cli/agent.ts")).agentCommand,
   knock: async () => (await import("./cli/knock.ts")).knockCommand,
+  knockd: async () => (await import("./cli/knockd.ts")).knockdCommand,
   watch: async () => (await import("./cli/watch.ts")).watchCommand,
   check: async () => (await import("./cli/check.ts")).checkCommand,
   ruleset: async () => (await import("./cli/ruleset.ts")).rulesetCommand,

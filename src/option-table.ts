@@ -147,7 +147,7 @@ export const optionTable = {
     "state-dir",
     pathValue,
     "/var/lib/knockgate",
-    "Where the table as text for the next boot and the confirmation are kept.",
+    "Where the table for the next boot, the last sound policies (with their steps) and the confirmation are kept, for root alone.",
   ),
   logLevel: one(
     "log-level",

@@ -25,6 +25,7 @@ const toTest = {
   nmap: ["/usr/bin/nmap"],
   "openssh-client": ["/usr/bin/ssh"],
   "openssh-server": ["/usr/sbin/sshd", "/usr/bin/sshd"],
+  systemd: ["/usr/bin/systemd-analyze"],
   tcpdump: ["/usr/bin/tcpdump", "/usr/sbin/tcpdump"],
   tcpreplay: ["/usr/bin/tcpreplay"],
 };

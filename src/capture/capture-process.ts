@@ -145,6 +145,7 @@ export class CaptureProcess {
   #hear(message: ChildMessage): void {
     if (message.kind === "fault") {
       this.#cause = message.cause;
+      this.#said = message.message;
       this.#events.faulty(message.cause, message.message);
     } else {
       this.#ready = true;

@@ -239,11 +239,11 @@ export class LiveSource implements PacketSource {
   /** The child serves on, as well as it can, until another one is ready. */
   #faulty(employed: Employed, cause: RestartCause, message: string): void {
     this.#options.report.warned(message);
-    if (employed === this.#next || this.#next !== undefined || employed !== this.#current) {
-      if (employed === this.#next) employed.process.kill();
-      return;
-    }
-    this.#employ(employed.assignment, cause);
+    if (employed === this.#next) {
+      this.#trouble = message; // told with the state from now on, should nobody else be capturing
+      this.#tellCapturing();
+      employed.process.kill();
+    } else if (this.#next === undefined && employed === this.#current) this.#employ(employed.assignment, cause);
   }
 
   #ended(employed: Employed, cause: RestartCause, message: string): void {
@@ -274,12 +274,16 @@ export class LiveSource implements PacketSource {
     this.#leaving.add(gone);
   }
 
-  /** What was asked for by name and is not there, or is there and not captured yet: the child that will is on its way. */
+  /**
+   * What was asked for by name and is not there, or is there and not captured yet: the child that will is on its way. A link
+   * that was made again has the same name, but who captured the one before does not capture it.
+   */
   #missing(state: LinkState, opened: readonly string[]): readonly string[] {
     const { interfaces } = this.#options;
     const { taps, waitingFor } = planTaps(state, interfaces);
     if (this.#current === undefined || interfaces.length === 0) return waitingFor;
-    const untapped = new Set(taps.map(({ name }) => name).filter((name) => !opened.includes(name)));
+    const captured = this.#current.assignment.taps.filter(({ name }) => opened.includes(name)).map(identityOf);
+    const untapped = new Set(taps.filter((tap) => !captured.includes(identityOf(tap))).map(({ name }) => name));
     return [...new Set(interfaces)].filter((name) => waitingFor.includes(name) || untapped.has(name));
   }
 
@@ -298,6 +302,11 @@ export class LiveSource implements PacketSource {
 
 function sameTaps(before: Assignment | undefined, after: Assignment): boolean {
   return before === undefined || JSON.stringify(before.taps) === JSON.stringify(after.taps);
+}
+
+/** The same text for the same link, as long as it was not down. */
+function identityOf({ name, index, falls }: Tap): string {
+  return `${name} ${index} ${falls}`;
 }
 
 function assign(taps: readonly Tap[], watch: Watch): Assignment {

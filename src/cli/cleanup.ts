@@ -1,5 +1,6 @@
 import { rm } from "node:fs/promises";
 import { join } from "node:path";
+import { snapshotFileName } from "../config-source/snapshot-file.ts";
 import { ControlClient, ControlError } from "../control/control-client.ts";
 import { bootFileName } from "../nftables/boot-file.ts";
 import { cleanup } from "../nftables/cleanup.ts";
@@ -15,7 +16,8 @@ export async function cleanupCommand(args: CleanupArguments, io: CommandIo): Pro
   const nft = await openNft((message) => io.stderr.write(`warning: ${message}\n`));
   try {
     const result = await cleanup(nft);
-    await rm(join(args.stateDir, bootFileName), { force: true }); // else a boot unit would guard the ports again
+    // Else a boot unit would guard the ports again, or the next agent policies that nobody wants any more.
+    for (const name of [bootFileName, snapshotFileName]) await rm(join(args.stateDir, name), { force: true });
     io.stdout.write(
       result === "removed"
         ? "The table inet knockgate was removed: its ports are guarded no longer.\n"

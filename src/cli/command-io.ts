@@ -7,7 +7,7 @@ export interface CommandIo {
   readonly stdout: TextSink;
   readonly stderr: TextSink;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Aborted by SIGINT or SIGTERM; a command that waits ends in good order then. */
+  /** Aborted by SIGINT or SIGTERM, whose name is the reason; a command that waits ends in good order then. */
   readonly interrupted: AbortSignal;
 }
 

@@ -11,6 +11,7 @@ import type {
   WatchArguments,
 } from "./command-io.ts";
 import type { KnockArguments } from "./knock-plan.ts";
+import type { KnockdArguments } from "./knockd.ts";
 
 /** A command: what it was asked and the world in, an exit code out. */
 export type CommandOf<Arguments> = (args: Arguments, io: CommandIo) => Promise<number>;
@@ -19,6 +20,7 @@ export type CommandOf<Arguments> = (args: Arguments, io: CommandIo) => Promise<n
 export interface CommandLoaders {
   agent(): Promise<CommandOf<AgentOptions>>;
   knock(): Promise<CommandOf<KnockArguments>>;
+  knockd(): Promise<CommandOf<KnockdArguments>>;
   watch(): Promise<CommandOf<WatchArguments>>;
   check(): Promise<CommandOf<CheckArguments>>;
   ruleset(): Promise<CommandOf<AgentOptions>>;

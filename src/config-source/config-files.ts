@@ -41,7 +41,7 @@ export async function readFiles(paths: readonly string[], format?: ConfigDocumen
   let survey = await surveyFiles(paths);
   for (let tries = 1; ; tries++) {
     const snapshot = await readAll(survey, format);
-    const named = snapshot.documents.flatMap((document) => Object.keys(document.oneTimeFiles ?? {}));
+    const named = snapshot.documents.flatMap(oneTimeNames);
     const after = await surveyFiles(paths, companions);
     const isSame = after.signature === survey.signature && named.join("\n") === companions.join("\n");
     if (isSame || tries === mostTries) return { snapshot, signature: survey.signature, companions };
@@ -135,16 +135,26 @@ async function readAll(survey: Survey, format: ConfigDocument["format"] | undefi
 }
 
 /** Without a format the name decides. */
-async function documentOf(origin: string, text: string, given: ConfigDocument["format"] | undefined) {
+async function documentOf(
+  origin: string,
+  text: string,
+  given: ConfigDocument["format"] | undefined,
+): Promise<ConfigDocument> {
   const format = given ?? (origin.endsWith(".conf") ? "knockd-conf" : "yaml");
   if (format === "yaml") return { origin, format, text };
-  const oneTimeFiles: Record<string, string> = {};
-  for (const { oneTimeFile } of readKnockdConf(text).doors.slice(0, mostFiles)) {
-    if (oneTimeFile === undefined || Object.hasOwn(oneTimeFiles, oneTimeFile)) continue;
-    const read = await readOne(oneTimeFile);
-    if ("text" in read) oneTimeFiles[oneTimeFile] = read.text;
+  const oneTimeFiles = new Map<string, string>();
+  for (const name of oneTimeNames({ format, text })) {
+    const read = await readOne(name);
+    if ("text" in read) oneTimeFiles.set(name, read.text);
   }
-  return { origin, format, text, oneTimeFiles };
+  return { origin, format, text, oneTimeFiles: Object.fromEntries(oneTimeFiles) };
+}
+
+/** The one-time files that a knockd.conf names, whether they are there or not. */
+function oneTimeNames({ format, text }: Pick<ConfigDocument, "format" | "text">): readonly string[] {
+  if (format === "yaml") return [];
+  const names = readKnockdConf(text).doors.flatMap(({ oneTimeFile }) => oneTimeFile ?? []);
+  return [...new Set(names)].slice(0, mostFiles);
 }
 
 type ReadOne = { readonly bytes: number } & ({ readonly text: string } | { readonly failure: string });

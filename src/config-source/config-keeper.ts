@@ -8,18 +8,21 @@
  * | a policy is rejected, the rest is sound | the rest is taken; an accepted version of the rejected policy stays in force |
  * | a policy in force is not named any more, in the extreme none is | read a second time after a second, then believed |
  * | nothing has changed in meaning | reported, not applied again |
- * | at the start something cannot be read | the rest is applied, as nothing is in force yet, and refused in words |
+ * | at the start a source cannot be read | what was kept of it before the restart is taken in its place, and refused in words |
+ * | and nothing was kept of it | the rest is applied, as nothing is in force yet, and refused in words |
  *
- * The price: a typing error in one file holds up changes in the others, and a door whose policy was broken on purpose
+ * A restart is no other thing than a reload: what was kept also counts as what was in force, so that a policy rejected now
+ * keeps its door, and one that is not named any more is looked for a second time. The price: a typing error in one file holds up changes in the others, and a door whose policy was broken on purpose
  * stays until the policy is deleted or mended. Both are told.
  */
 import { createHash } from "node:crypto";
 import type { Clock, Timer } from "../clock.ts";
 import { type Compilation, type CompileOptions, compile } from "../policy/compile.ts";
 import { portKey } from "../policy/port.ts";
-import type { Problem } from "../policy/problem.ts";
 import type { ConfigReport } from "./config-report.ts";
 import type { ConfigDocument, ConfigSource, Snapshot } from "./config-source.ts";
+import type { KeptSnapshot, KeptSnapshots } from "./kept-snapshots.ts";
+import { type Weighed, weigh, withoutPolicies } from "./weighing.ts";
 
 /** What the keeper works with. */
 export interface ConfigKeeperOptions {
@@ -28,6 +31,8 @@ export interface ConfigKeeperOptions {
   readonly compileOptions: Omit<CompileOptions, "standing">;
   readonly clock: Clock;
   readonly report: ConfigReport;
+  /** What the sources last had that was sound, over restarts. */
+  readonly kept: KeptSnapshots;
   /**
    * Brings a compilation into force; calls never overlap. When it rejects, the one before counts as still in force. `isWhole`
    * is false only until a first snapshot without any fault has come: the configuration may then lack policies.
@@ -39,11 +44,18 @@ export interface ConfigKeeperOptions {
 const secondLookMs = 1000;
 const applyAgainMs = 5000;
 
+/** In the order of the sources. */
+type Snapshots = ReadonlyMap<ConfigSource, Snapshot>;
+
+const noSnapshot: Snapshot = { documents: [], failures: [] };
+
 /** Takes snapshots from all sources, compiles them together, and keeps the last good compilation in force. */
 export class ConfigKeeper {
   private readonly options: ConfigKeeperOptions;
   private readonly snapshots = new Map<ConfigSource, Snapshot>();
   private current: Compilation | undefined;
+  /** What was in force before the restart, until something is in force now. */
+  private before: Compilation | undefined;
   /** Whether a snapshot without any fault has ever been in force. */
   private everWhole = false;
   private lastSeen: string | undefined;
@@ -72,6 +84,7 @@ export class ConfigKeeper {
       });
     }
     this.started = true;
+    this.before = this.compileKept();
     await this.enqueue(() => this.weigh());
   }
 
@@ -91,6 +104,7 @@ export class ConfigKeeper {
     this.waiting?.done();
     await Promise.all(this.options.sources.map((source) => source.close()));
     await this.work;
+    this.options.kept.close();
   }
 
   /** However many snapshots arrive meanwhile, they are weighed once, together. */
@@ -111,35 +125,38 @@ export class ConfigKeeper {
   }
 
   private async weigh(): Promise<void> {
-    const documents = this.newDocuments();
-    if (documents === undefined) return;
-    let compilation = this.compile(documents);
-    if (this.faults(compilation).length === 0 && this.loses(compilation)) {
+    let snapshots = this.newSnapshots();
+    if (snapshots === undefined) return;
+    let weighed = this.compileAll(snapshots);
+    if (weighed.faults.length === 0 && this.loses(weighed.compilation)) {
       await this.wait(secondLookMs);
       if (this.closed) return;
       await Promise.all(this.options.sources.map((source) => source.reread()));
-      compilation = this.compile(this.newDocuments() ?? documents);
+      snapshots = this.newSnapshots() ?? snapshots;
+      weighed = this.compileAll(snapshots);
     }
-    await this.decide(compilation);
+    await this.decide(weighed, snapshots);
   }
 
-  private async decide(compilation: Compilation): Promise<void> {
-    const faults = this.faults(compilation);
-    if (faults.length > 0 && (this.everWhole || this.loses(compilation))) {
-      this.options.report.refused(`${faults.join(" ")} The configuration in force stays.`);
+  private async decide({ compilation, faults, isRestored }: Weighed, snapshots: Snapshots): Promise<void> {
+    const reason = faults.join(" ");
+    const isWhole = faults.length === 0;
+    if (!isWhole && this.current !== undefined && (this.everWhole || this.loses(compilation))) {
+      this.options.report.refused(`${reason} The configuration in force stays.`);
       return;
     }
-    const isWhole = faults.length === 0;
     const isNews = this.current === undefined || meaningOf(compilation) !== meaningOf(this.current);
     if (isNews || (isWhole && !this.everWhole)) await this.options.apply(compilation, isWhole);
     this.current = compilation;
-    if (faults.length > 0) {
-      this.options.report.refused(`${faults.join(" ")} What could be read is in force.`);
-      return;
-    }
-    this.everWhole = true;
+    const { report } = this.options;
     const { policies, rejected, problems } = compilation;
-    this.options.report.accepted(policies.length, rejected, problems);
+    if (isWhole) {
+      this.everWhole = true;
+      report.accepted(policies.length, rejected, problems);
+      this.keep(snapshots, compilation);
+    } else if (isRestored)
+      report.restored(policies.length, `${reason} What was kept of before is in force in its place.`);
+    else report.refused(`${reason} What could be read is in force.`);
   }
 
   private applyLater(error: unknown): void {
@@ -150,32 +167,66 @@ export class ConfigKeeper {
     this.again = this.options.clock.after(applyAgainMs, () => this.take());
   }
 
-  /** All documents in the order of their sources; undefined when nothing has changed since they were last asked for. */
-  private newDocuments(): readonly ConfigDocument[] | undefined {
-    const snapshots = this.options.sources.map((source) => this.snapshots.get(source));
-    const seen = createHash("sha256").update(JSON.stringify(snapshots)).digest("hex");
+  /** What the sources last delivered; undefined when nothing has changed since this was last asked. */
+  private newSnapshots(): Snapshots | undefined {
+    const snapshots = new Map(this.options.sources.map((source) => [source, this.snapshots.get(source) ?? noSnapshot]));
+    const seen = createHash("sha256")
+      .update(JSON.stringify([...snapshots.values()]))
+      .digest("hex");
     if (seen === this.lastSeen) return undefined;
     this.lastSeen = seen;
-    return snapshots.flatMap((snapshot) => snapshot?.documents ?? []);
+    return snapshots;
   }
 
   private compile(documents: readonly ConfigDocument[]): Compilation {
-    return compile(documents, { ...this.options.compileOptions, standing: this.current?.policies ?? [] });
+    const standing = (this.current ?? this.before)?.policies ?? [];
+    return compile(documents, { ...this.options.compileOptions, standing });
   }
 
-  /** Why the snapshots are not to be believed as a whole, a few sentences. */
-  private faults(compilation: Compilation): readonly string[] {
-    const failures = this.options.sources.flatMap((source) => this.snapshots.get(source)?.failures ?? []);
-    return [...failures, ...compilation.unreadable.map(sentenceOf)].slice(0, mostFaults);
+  /** Once everything was sound, what is in memory stays in force, and nothing that was kept comes back. */
+  private compileAll(snapshots: Snapshots): Weighed {
+    const candidates = [...snapshots].map(([source, own]) => {
+      return { own, kept: this.everWhole ? undefined : this.options.kept.of(source) };
+    });
+    return weigh(candidates, (documents) => this.compile(documents));
+  }
+
+  /** What was in force before the restart, as far as it was kept; undefined where nothing was. */
+  private compileKept(): Compilation | undefined {
+    const kept = this.options.sources.flatMap((source) => this.options.kept.of(source) ?? []);
+    const withheld = new Set(kept.flatMap((snapshot) => snapshot.withheld));
+    const documents = kept.flatMap((snapshot) => snapshot.documents);
+    return documents.length === 0
+      ? undefined
+      : withoutPolicies(this.compile(documents), ({ name }) => withheld.has(name));
+  }
+
+  /** Keeps the snapshots that have just come into force, over restarts. */
+  private keep(snapshots: Snapshots, inForce: Compilation): void {
+    const kept = [...snapshots].map(([source, { documents }]) => {
+      const isOutdated = documents.some(({ origin }) => inForce.outdated.has(origin));
+      const earlier = isOutdated ? this.options.kept.of(source) : undefined;
+      return [source, earlier === undefined ? { documents, withheld: [] } : this.trim(earlier, inForce)] as const;
+    });
+    this.options.kept.keep(new Map(kept));
+  }
+
+  /** An earlier snapshot, for the versions in it that are still in force; later versions of others cannot be kept beside them. */
+  private trim({ documents }: KeptSnapshot, inForce: Compilation): KeptSnapshot {
+    const versions = new Set(inForce.policies.map(({ fingerprint }) => fingerprint));
+    const { policies } = compile(documents, this.options.compileOptions);
+    const stale = policies.filter(({ fingerprint }) => !versions.has(fingerprint));
+    return { documents, withheld: stale.map(({ name }) => name) };
   }
 
   /** Whether a policy in force is not even named any more, or a port would be guarded no longer: the file may be half written. */
   private loses(compilation: Compilation): boolean {
-    if (this.current === undefined) return false;
+    const before = this.current ?? this.before;
+    if (before === undefined) return false;
     const guarded = new Set(compilation.guarded.map(portKey));
     return (
-      this.current.policies.some((policy) => !compilation.names.has(policy.name)) ||
-      this.current.guarded.some((port) => !guarded.has(portKey(port)))
+      before.policies.some((policy) => !compilation.names.has(policy.name)) ||
+      before.guarded.some((port) => !guarded.has(portKey(port)))
     );
   }
 
@@ -184,13 +235,6 @@ export class ConfigKeeper {
       this.waiting = { timer: this.options.clock.after(delayMs, done), done };
     });
   }
-}
-
-/** As many faults as are told; the first is usually the cause of the others. */
-const mostFaults = 5;
-
-function sentenceOf({ place, message }: Problem): string {
-  return `${place.origin}:${place.line}: ${message}`;
 }
 
 /** The same text for compilations that need not be applied again. Fingerprints leave the decoys out, the filter needs them. */

@@ -22,6 +22,8 @@ export interface Snapshot {
 export interface ConfigSource {
   /** Short and stable, for logs: `files`. */
   readonly name: string;
+  /** Where it reads, for telling whether something that was kept is of this source; absent where the name says so. */
+  readonly origin?: string;
   start(deliver: (snapshot: Snapshot) => void): Promise<void>;
   /** Reads again at once (SIGHUP, or an empty snapshot that is not believed) and delivers. */
   reread(): Promise<void>;

@@ -17,6 +17,7 @@ const pollMs = 2000;
  */
 export class FileSource implements ConfigSource {
   readonly name: string;
+  readonly origin: string;
   private readonly paths: readonly string[];
   private readonly format: ConfigDocument["format"] | undefined;
   private readonly clock: Clock;
@@ -38,6 +39,7 @@ export class FileSource implements ConfigSource {
   }) {
     this.name = options.format === "knockd-conf" ? "knockd-conf" : "files";
     this.paths = options.paths;
+    this.origin = options.paths.join(",");
     this.clock = options.clock;
     this.format = options.format;
   }

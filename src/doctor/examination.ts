@@ -110,7 +110,7 @@ async function examineHost({ options }: ExaminationParts): Promise<readonly Find
   return [
     judgeAgents({ socketAnswers, isLocked: isLocked() }, socket),
     judgeStateDir(folderFacts(stateDir)),
-    judgeBootUnit(bootUnits()),
+    judgeBootUnit(bootUnits(stateDir)),
   ];
 }
 

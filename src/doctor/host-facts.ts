@@ -28,12 +28,14 @@ function isWritable(folder: string): boolean {
   }
 }
 
-/** Units that load the table kept for the boot; one is enabled when some target wants it. */
-export function bootUnits(folders: readonly string[] = unitFolders): readonly BootUnit[] {
+/** Units that load the table kept in this state directory; one is enabled when some target wants it. */
+export function bootUnits(stateDir: string, folders: readonly string[] = unitFolders): readonly BootUnit[] {
+  const path = join(stateDir, bootFileName);
+  const loads = (text = "") => text.split("\n").some((line) => line.startsWith("ExecStart=") && line.endsWith(path));
   const units = folders.flatMap((folder) =>
     namesIn(folder)
       .filter((name) => /^knockgate.*\.service$/.test(name))
-      .filter((name) => readText(join(folder, name))?.includes(bootFileName) === true),
+      .filter((name) => loads(readText(join(folder, name)))),
   );
   const wants = folders.flatMap((folder) =>
     namesIn(folder)

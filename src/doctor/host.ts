@@ -32,7 +32,9 @@ export function judgeBootUnit(units: readonly BootUnit[]): Finding {
   const open = "from boot to the agent's start guarded ports are as open as other firewalls leave them";
   if (installed !== undefined)
     return warning("boot", `${installed.name} is not enabled: ${open}`, `systemctl enable ${installed.name}`);
-  return warning("boot", `no unit loads the last table: ${open}`, "install and enable the boot unit of deploy/systemd");
+  const mend =
+    "copy deploy/systemd/knockgate-boot.service to /etc/systemd/system, with your --state-dir, and enable it";
+  return warning("boot", `no unit loads the last table: ${open}`, mend);
 }
 
 /** Who else could be at work: an agent that answers on the socket, and whether one holds the lock of this network namespace. */

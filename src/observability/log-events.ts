@@ -40,6 +40,10 @@ export const logEvents = {
   "capture-warned": { level: "warn", help: "A fault of the capture, or a privilege that could not be given up." },
   "config-accepted": { level: "info", help: "A snapshot of the configuration is in force." },
   "config-refused": { level: "error", help: "A snapshot was not believed; the last good one stays in force." },
+  "config-restored": {
+    level: "error",
+    help: "At the start a source could not be taken; what was kept of it from before the restart is in force.",
+  },
   "policy-problem": { level: "error", help: "A policy was rejected; code, file, line and field say where and why." },
   "policy-warning": {
     level: "warn",

@@ -195,6 +195,11 @@ export class Metrics {
     this.series.gauge.configReloadSuccessful.set(0);
   }
 
+  configRestored(accepted: number): void {
+    this.configRefused();
+    this.series.gauge.configPolicies.set({ state: "accepted" }, accepted);
+  }
+
   mode(current: (typeof modes)[number]): void {
     for (const mode of modes) this.series.gauge.mode.set({ mode }, mode === current ? 1 : 0);
   }

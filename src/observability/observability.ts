@@ -10,6 +10,7 @@ import type { Policy } from "../policy/policy.ts";
 import type { KnockEngine, SequenceReport } from "../sequence/outcome.ts";
 import { AuditLog } from "./audit-log.ts";
 import { Health, type Readiness, type Stage } from "./health.ts";
+import type { KnockdLog } from "./knockd-log.ts";
 import type { EventLevel, LogEventName } from "./log-events.ts";
 import { type LogFields, type LogFormat, Logger } from "./logger.ts";
 import { type BuildInfo, Metrics } from "./metrics.ts";
@@ -27,6 +28,8 @@ export interface ObservabilityOptions {
   readonly logFormat: LogFormat;
   /** Where the log goes; never waited for. */
   readonly stdout: Writable;
+  /** Is told what knockd logs, and when an interface is waited for. */
+  readonly knockd?: { readonly log: KnockdLog; readonly waitingFor: () => void } | undefined;
 }
 
 /**
@@ -47,6 +50,7 @@ export class Observability {
   private readonly logger: Logger;
   private readonly health = new Health();
   private readonly hub: WatchHub;
+  private readonly knockdLog: KnockdLog | undefined;
   private readonly observedCapture: ObservedCapture;
   private readonly observedConfig: ObservedConfig;
   private readonly observedGate: ObservedGate;
@@ -69,11 +73,13 @@ export class Observability {
     this.metrics = this.createMetrics();
     this.metrics.buildInfo(build);
     const sinks = this.sinks();
-    this.capture = this.observedCapture = new ObservedCapture(sinks);
+    const { knockd } = options;
+    this.knockdLog = knockd?.log;
+    this.capture = this.observedCapture = new ObservedCapture(sinks, knockd?.waitingFor);
     this.config = this.observedConfig = new ObservedConfig(sinks);
-    this.sequence = this.observedSequence = new ObservedSequence(this.metrics, this.hub);
+    this.sequence = this.observedSequence = new ObservedSequence(this.metrics, this.hub, knockd?.log);
     this.grants = new ObservedGrants(sinks);
-    this.commands = new ObservedCommands(sinks);
+    this.commands = new ObservedCommands(sinks, knockd?.log);
     this.gate = this.observedGate = new ObservedGate(sinks);
     this.confirmation = new ObservedConfirmation(sinks);
   }
@@ -94,6 +100,7 @@ export class Observability {
     this.policyNames = policies.map((policy) => policy.name);
     this.metrics.usePolicies(this.policyNames);
     this.observedSequence.usePolicies(policies);
+    this.knockdLog?.usePolicies(policies);
   }
 
   /** The tracker whose size a scrape shows. */

@@ -1,18 +1,25 @@
+import type { Command } from "../command/command.ts";
 import type { CommandEnd, CommandReport } from "../command/command-report.ts";
 import type { ReportSinks } from "./reports.ts";
 
 /** The command stage's report: a count and a line for each command that has ended. */
 export class ObservedCommands implements CommandReport {
   private readonly sinks: ReportSinks;
+  private readonly also: CommandReport | undefined;
 
-  constructor(sinks: ReportSinks) {
+  /** `also` is told the same. */
+  constructor(sinks: ReportSinks, also?: CommandReport) {
     this.sinks = sinks;
+    this.also = also;
   }
 
-  /** Nothing: its end is told soon enough. */
-  started(): void {}
+  started(command: Command): void {
+    this.also?.started(command);
+  }
 
-  ended({ command, result, exitCode, reason, output, seconds }: CommandEnd): void {
+  ended(end: CommandEnd): void {
+    this.also?.ended(end);
+    const { command, result, exitCode, reason, output, seconds } = end;
     const { metrics, logger } = this.sinks;
     const { policy, moment } = command;
     metrics.command(policy, result);

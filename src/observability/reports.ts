@@ -43,10 +43,13 @@ export interface ConfigStatus {
 /** The capture's report: counts, the stage's health, and a line when what is tapped changes. */
 export class ObservedCapture implements CaptureReport {
   private readonly sinks: ReportSinks;
+  private readonly missing: () => void;
   private current: CaptureStatus = { interfaces: [], waitingFor: [] };
 
-  constructor(sinks: ReportSinks) {
+  /** `missing` is called when an interface that was asked for is not there. */
+  constructor(sinks: ReportSinks, missing: () => void = () => {}) {
     this.sinks = sinks;
+    this.missing = missing;
   }
 
   get status(): CaptureStatus {
@@ -73,6 +76,7 @@ export class ObservedCapture implements CaptureReport {
 
   capturing(interfaces: readonly string[], waitingFor: readonly string[], trouble?: string): void {
     this.sinks.metrics.capturing(interfaces, waitingFor);
+    if (waitingFor.length > 0) this.missing();
     const before = this.current;
     this.current = { interfaces: [...interfaces], waitingFor: [...waitingFor] };
     this.sinks.setStage("capture", captureReason(this.current, trouble));
@@ -229,6 +233,19 @@ export class ObservedConfig implements ConfigReport {
     this.sinks.metrics.configRefused();
     if (!this.everAccepted) this.sinks.setStage("config", reason);
     this.sinks.logger.log("config-refused", "The configuration was not believed; the last good one stays.", { reason });
+  }
+
+  restored(accepted: number, reason: string): void {
+    this.everAccepted = true; // something good is in force, as after any other bad snapshot
+    this.current = { ...this.current, stale: reason };
+    this.sinks.metrics.configRestored(accepted);
+    this.sinks.setStage("config", undefined);
+    const message = "The configuration was not believed; the policies kept from before the restart are in force.";
+    this.sinks.logger.log("config-restored", message, { accepted, reason });
+  }
+
+  warned(message: string): void {
+    this.sinks.logger.log("agent-warned", message);
   }
 
   private tellProblem(problem: Problem): void {

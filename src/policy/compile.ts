@@ -23,6 +23,8 @@ export interface CompileOptions {
   readonly allowCritical: boolean;
   /** The namespace of policies that name none. */
   readonly defaultNamespace: string;
+  /** Doors of a knockd.conf without an IPv6 target count IPv4 only (knockd's `-4`). */
+  readonly onlyIpv4?: boolean;
   /** Policies in force that must not lose their doors because a new version of them is rejected; see admission.ts. */
   readonly standing?: readonly Policy[] | undefined;
 }
@@ -41,6 +43,8 @@ export interface Compilation {
   readonly names: ReadonlySet<string>;
   /** Those of the problems because of which `names` may lack policies: something that may be one could not be read. */
   readonly unreadable: readonly Problem[];
+  /** Origins of texts that speak of a policy whose earlier version stays in force because theirs was rejected. */
+  readonly outdated: ReadonlySet<string>;
   /** Ports of accepted policies and `--guard`, ascending by key. */
   readonly guarded: readonly Port[];
   /** Those of them whose connections end with the grant. */
@@ -69,6 +73,7 @@ export function compile(texts: readonly ConfigText[], options: CompileOptions): 
     rejected: resources.length - admission.accepted.length - admission.keptUnchanged,
     names: new Set(resources.flatMap(({ policy }) => policy ?? [])),
     unreadable: [...read.flatMap((text) => text.unreadable), ...nameless, ...tooMany],
+    outdated: new Set(admission.problems.flatMap(({ code, place }) => (code === "previous-kept" ? place.origin : []))),
     guarded: portSet([...guards, ...policies.flatMap(({ opens }) => opens?.ports ?? [])]),
     cutting: portSet(policies.flatMap(({ opens }) => (opens?.established === "Cut" ? opens.ports : []))),
   };
@@ -84,7 +89,7 @@ function draftAll(resources: readonly RawResource[], options: CompileOptions) {
   };
   for (const resource of resources) {
     if (resource.door !== undefined) {
-      take(resource, draftDoor(resource, resource.door, options.allowCommands));
+      take(resource, draftDoor(resource, resource.door, options));
       continue;
     }
     const parsed = knockSequenceSchema.safeParse(resource.value);

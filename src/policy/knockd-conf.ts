@@ -169,7 +169,7 @@ class ConfReader {
   private useOneTimeFile(door: DoorDraft, file: string, line: number): void {
     Object.assign(door, { steps: undefined, oneTimeFile: file, oneTime: undefined });
     if (this.oneTimeFiles === undefined) return;
-    const text = this.oneTimeFiles[file];
+    const text = Object.hasOwn(this.oneTimeFiles, file) ? this.oneTimeFiles[file] : undefined;
     const current = text === undefined ? undefined : readOneTimeLine(text);
     if (current !== undefined) {
       door.steps = current.steps;

@@ -9,13 +9,14 @@ import type { RunCommands } from "./policy.ts";
 /** The unspecified address, to which no packet goes (RFC 4291, 2.5.2): the target of a door whose target never matches. */
 const nowhere: Address = Uint32Array.of(0, 0, 0, 0);
 
-const everybody = ["0.0.0.0/0", "::/0"].flatMap((text) => parseCidr(text) ?? []);
+const everyIpv4 = [parseCidr("0.0.0.0/0")].flatMap((range) => range ?? []);
+const everybody = [...everyIpv4, ...[parseCidr("::/0")].flatMap((range) => range ?? [])];
 
 /** Compiles one door of a knockd.conf by itself; for a resource that is one. Findings that are errors reject it. */
 export function draftDoor(
   resource: RawResource,
   door: KnockdDoor,
-  allowCommands: boolean,
+  options: { readonly allowCommands: boolean; readonly onlyIpv4?: boolean },
 ): { readonly draft: Draft; readonly findings: readonly Finding[] } {
   const name = resource.policy ?? "";
   const id = policyIdOf(name);
@@ -31,7 +32,7 @@ export function draftDoor(
       matching: "Knockd",
       decoys: [],
       target: targetOf(door.target),
-      sources: everybody,
+      sources: options.onlyIpv4 === true && door.target === "any" ? everyIpv4 : everybody,
     },
     closesBy: undefined,
     opens: undefined,
@@ -41,7 +42,7 @@ export function draftDoor(
     entryOfPort: new Map(),
     resource,
   } as const satisfies Draft;
-  return { draft, findings: [...findingsOf(door, draft, allowCommands)] };
+  return { draft, findings: [...findingsOf(door, draft, options.allowCommands)] };
 }
 
 function targetOf(target: KnockdTarget): Address | undefined {

@@ -125,7 +125,9 @@ export class KnockTracker implements KnockEngine {
     const elapsedMicros = this.#table.elapsedMicros(entry, knock.atMicros);
     const inTime = elapsedMicros >= 0 && elapsedMicros < sequence.withinMicros;
     const move = matcher(this.#table.done(entry), steps, role, retransmitted, inTime);
-    this.#apply(move, entry, knock);
+    // knockd remembers what is under way and nothing else, so that a client's earlier knocks take no room from its next one.
+    if (isKnockd(followed) && move.done % steps === 0) this.#table.remove(entry);
+    else this.#apply(move, entry, knock);
     this.#tell(move, followed, knock);
   }
 

@@ -67,19 +67,17 @@ export class KnockdGroup {
   /** Follows one knock. `isForeign`: its target is no address of this host, so only sequences that name it are meant. */
   observe(knock: Knock, isForeign: boolean): void {
     const key = knock.protocol === protocolNumber.udp ? knock.port + 65536 : knock.port;
-    const portRoles = this.#watched.get(key) ?? [];
-    if (!portRoles.some(({ followed }) => concerns(followed, knock, isForeign))) {
-      for (const { followed } of portRoles) this.#ignored(followed, knock);
-      return;
-    }
-    if (this.#find(knock, isForeign)) this.#follow(key, knock);
+    const portRoles = this.#watched.get(key) ?? noRoles;
+    if (!isSeen(portRoles, knock, isForeign)) for (const { followed } of portRoles) this.#ignored(followed, knock);
+    else if (this.#find(knock, isForeign)) this.#follow(key, knock);
     else this.#begin(key, knock, isForeign);
   }
 
   /** Looks the source up in every member, and tells whether an attempt is under way. */
   #find(knock: Knock, isForeign: boolean): boolean {
     let isUnderWay = false;
-    for (const [at, { followed }] of this.#members.entries()) {
+    for (let at = 0; at < this.#members.length; at++) {
+      const { followed } = this.#members[at] as Member;
       const isMeant = accepts(followed, knock, isForeign);
       const entry = isMeant ? this.#table.find(knock.source, followed.number) : noEntry;
       this.#known[at] = entry === noEntry ? 0 : 1;
@@ -95,8 +93,8 @@ export class KnockdGroup {
   }
 
   #follow(key: PortKey, knock: Knock): void {
-    for (const [at, member] of this.#members.entries()) {
-      const { followed, roles, other } = member;
+    for (let at = 0; at < this.#members.length; at++) {
+      const { followed, roles, other } = this.#members[at] as Member;
       const entry = this.#entryAt(at, followed, knock);
       if (entry === noEntry) continue;
       if (this.#isUnderWay(followed, entry, knock) && hasFlags(followed, knock))
@@ -106,7 +104,8 @@ export class KnockdGroup {
   }
 
   #begin(key: PortKey, knock: Knock, isForeign: boolean): void {
-    for (const [at, { followed, roles, other }] of this.#members.entries()) {
+    for (let at = 0; at < this.#members.length; at++) {
+      const { followed, roles, other } = this.#members[at] as Member;
       const entry = this.#entryAt(at, followed, knock);
       const portRole = roles.get(key);
       const isFirst = portRole !== undefined && (portRole.role & 1) === 1 && concerns(followed, knock, isForeign);
@@ -119,4 +118,12 @@ export class KnockdGroup {
   #entryAt(at: number, followed: FollowedSequence, knock: Knock): Entry {
     return this.#known[at] === 0 ? noEntry : this.#table.find(knock.source, followed.number);
   }
+}
+
+const noRoles: readonly PortRole[] = [];
+
+/** Whether some sequence that has the port is meant by the knock. */
+function isSeen(portRoles: readonly PortRole[], knock: Knock, isForeign: boolean): boolean {
+  for (const { followed } of portRoles) if (concerns(followed, knock, isForeign)) return true;
+  return false;
 }

@@ -7,6 +7,8 @@ export class CaptureRecord implements CaptureReport {
   readonly drops: Record<string, number> = {};
   readonly restarts: string[] = [];
   readonly states: { interfaces: readonly string[]; waitingFor: readonly string[] }[] = [];
+  /** How the last child ended, with each state. */
+  readonly troubles: (string | undefined)[] = [];
   readonly libraries: string[] = [];
   readonly warnings: string[] = [];
 
@@ -26,8 +28,9 @@ export class CaptureRecord implements CaptureReport {
     this.restarts.push(cause);
   }
 
-  capturing(interfaces: readonly string[], waitingFor: readonly string[]): void {
+  capturing(interfaces: readonly string[], waitingFor: readonly string[], trouble?: string): void {
     this.states.push({ interfaces, waitingFor });
+    this.troubles.push(trouble);
   }
 
   library(version: string): void {

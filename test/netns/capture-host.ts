@@ -1,7 +1,7 @@
-import { readdirSync, readFileSync } from "node:fs";
 import { fileURLToPath } from "node:url";
 import { eventually } from "./eventually.ts";
 import type { Host } from "./host.ts";
+import { childrenOf } from "./process-usage.ts";
 import type { RunningProcess } from "./running-process.ts";
 
 const program = fileURLToPath(new URL("capture-host.mjs", import.meta.url));
@@ -78,10 +78,7 @@ export class CaptureHost {
 
   /** The capture children of this source that run now. */
   childPids(): number[] {
-    const lists = readdirSync(`/proc/${this.process.pid}/task`).flatMap((thread) =>
-      readFileSync(`/proc/${this.process.pid}/task/${thread}/children`, "utf8").trim().split(" "),
-    );
-    return lists.filter((pid) => pid !== "" && commandOf(pid).includes("capture-child")).map(Number);
+    return childrenOf(this.process.pid, "capture-child");
   }
 
   /** Ends it in good order. */
@@ -93,13 +90,4 @@ export class CaptureHost {
 
 function parsed(line: string): Told {
   return line.startsWith("{") ? (JSON.parse(line) as Told) : { event: "printed", line };
-}
-
-/** Empty where the process has just gone. */
-function commandOf(pid: string): string {
-  try {
-    return readFileSync(`/proc/${pid}/cmdline`, "utf8");
-  } catch {
-    return "";
-  }
 }

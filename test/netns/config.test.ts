@@ -1,4 +1,4 @@
-import { mkdirSync, renameSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
+import { mkdirSync, renameSync, rmSync, symlinkSync, unlinkSync, writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { AgentProcess } from "./agent-process.ts";
@@ -90,9 +90,10 @@ describe("a running agent", () => {
 });
 
 describe("an agent that starts", () => {
-  test("with a broken file keeps guarding what the table guards from before", async () => {
+  test("with a broken file and nothing kept of before keeps guarding what the table guards", async () => {
     const before = await AgentProcess.start(world, gate, { policies: first });
     await before.kill();
+    rmSync(join(before.folder, "state"), { recursive: true });
     const agent = AgentProcess.launch(world, gate, { folder: before.folder, policies: "spec: [" });
     await agent.process.waitForLine("config-refused");
     expect(await alice.connect(gate.ipv4, 3001, { timeoutMs: 300 })).toBe("silent");

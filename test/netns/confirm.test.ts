@@ -4,6 +4,7 @@ import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { AgentProcess } from "./agent-process.ts";
 import { eventually } from "./eventually.ts";
 import type { Host } from "./host.ts";
+import { millisecondsUntil } from "./log-time.ts";
 import { World } from "./world.ts";
 
 const steps = ["8845/tcp", "7312/udp", "9127/tcp"];
@@ -31,10 +32,15 @@ afterEach(async () => {
 
 describe("an operator locks himself out by a mistake", () => {
   test("and gets in again when the time of --confirm-within is up; a later confirm closes the port again", async () => {
-    const agent = await start("3s");
+    const patient = await start("600s");
     expect(await ssh()).toBe("silent");
-    expect(await status(agent)).toMatchObject({ mode: "enforce", confirmation: "asked", ready: true });
-    await agent.process.waitForLine("confirmation-lapsed");
+    expect(await status(patient)).toMatchObject({ mode: "enforce", confirmation: "asked", ready: true });
+    await patient.kill();
+    const agent = await start("1s", patient.folder);
+    const asked = millisecondsUntil(await agent.process.waitForLine("confirmation-asked"), 0);
+    expect(millisecondsUntil(await agent.process.waitForLine("confirmation-lapsed"), asked)).toBeGreaterThanOrEqual(
+      999,
+    );
     await eventually(async () => (await ssh()) === "open", { what: "the operator to get in" });
     expect(await status(agent)).toMatchObject({ mode: "observe", confirmation: "lapsed", ready: true });
     expect(await agent.metric('knockgate_mode{mode="observe"}')).toBe(1);
@@ -59,10 +65,14 @@ describe("an operator locks himself out by a mistake", () => {
   }, 30_000);
 
   test("and would not have been with --trust, whose knocks confirm nothing", async () => {
-    const agent = await start("3s", undefined, ["--trust", operator.ipv4]);
+    const trust = ["--trust", operator.ipv4];
+    const patient = await start("600s", undefined, trust);
     expect(await ssh()).toBe("open");
     await operator.knock(gate.ipv4, steps);
-    await agent.process.waitForLine("grant-added");
+    await patient.process.waitForLine("grant-added");
+    expect(await status(patient)).toMatchObject({ mode: "enforce", confirmation: "asked" });
+    await patient.kill();
+    const agent = await start("1s", patient.folder, trust);
     await agent.process.waitForLine("confirmation-lapsed");
   }, 30_000);
 });

@@ -7,15 +7,30 @@ import { createInterface } from "node:readline";
 
 const held = new Map();
 
+/**
+ * When the time is up and what came in meanwhile was heard: a busy machine may notice both in one moment, and timers come
+ * first in a turn of the event loop. Returns what calls it off.
+ */
+function whenTimeIsUp(ms, act) {
+  let last;
+  const timer = setTimeout(() => {
+    last = setImmediate(act);
+  }, ms);
+  return () => {
+    clearTimeout(timer);
+    clearImmediate(last);
+  };
+}
+
 /** What became of a TCP connection attempt: open, refused, silent or the code of another error. */
 function dial({ address, port, timeoutMs, sourcePort, sourceAddress }) {
   return new Promise((resolve) => {
     const socket = connect({ host: address, port, localPort: sourcePort, localAddress: sourceAddress });
     const settle = (outcome) => {
-      clearTimeout(timer);
+      callOff();
       resolve({ outcome, socket });
     };
-    const timer = setTimeout(() => settle("silent"), timeoutMs);
+    const callOff = whenTimeIsUp(timeoutMs, () => settle("silent"));
     socket.once("connect", () => settle("open"));
     socket.on("error", (error) => settle(error.code === "ECONNREFUSED" ? "refused" : error.code));
   });
@@ -56,11 +71,11 @@ function exchange({ id, text, timeoutMs }) {
   if (text !== "") connection.received = "";
   return new Promise((resolve) => {
     const settle = (answer) => {
-      clearTimeout(timer);
+      callOff();
       connection.wake = () => {};
       resolve(answer);
     };
-    const timer = setTimeout(() => settle("silent"), timeoutMs);
+    const callOff = whenTimeIsUp(timeoutMs, () => settle("silent"));
     connection.wake = () => {
       if (connection.received !== "") {
         settle(connection.received);
@@ -83,11 +98,11 @@ function udp({ address, port, text, timeoutMs, sourcePort, sourceAddress, broadc
   return new Promise((resolve) => {
     const socket = createSocket(address.includes(":") ? "udp6" : "udp4");
     const settle = (answer) => {
-      clearTimeout(timer);
+      callOff();
       socket.close();
       resolve(answer);
     };
-    const timer = timeoutMs > 0 ? setTimeout(() => settle("silent"), timeoutMs) : undefined;
+    const callOff = timeoutMs > 0 ? whenTimeIsUp(timeoutMs, () => settle("silent")) : () => {};
     socket.on("message", (message) => settle(String(message)));
     socket.on("error", (error) => settle(error.code === "ECONNREFUSED" ? "unreachable" : error.code));
     socket.bind(sourcePort ?? 0, sourceAddress, () => {

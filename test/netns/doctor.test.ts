@@ -94,6 +94,40 @@ test("doctor: a chain that is jumped to, destination NAT, source NAT and notrack
   expect(found("source NAT")).toMatchObject([{ verdict: "warning" }]);
 });
 
+test("doctor: a guarded port that Docker or kube-proxy would rewrite is guarded before that, and is well", async () => {
+  await load(`table ip nat {
+    chain services { tcp dport 22 dnat to 10.244.0.7:22
+    }
+    chain pre { type nat hook prerouting priority dstnat; jump services
+    }
+  }
+`);
+  const { found } = await diagnose();
+  expect(found("destination NAT")).toMatchObject([
+    { verdict: "ok", what: expect.stringContaining("22/tcp is rewritten") },
+  ]);
+});
+
+test("doctor: strict rp_filter beside a second link, and an interface that is not there, are warnings", async () => {
+  const filters = (value: number) =>
+    ["all", "eth0"].map((name) => `echo ${value} > /proc/sys/net/ipv4/conf/${name}/rp_filter`);
+  const more = ["ip link add more0 type veth peer name more1", "ip link set more0 up", "ip link set more1 up"];
+  await gate.expect("sh", ["-ec", [...more, ...filters(1)].join("\n")]);
+  try {
+    expect((await diagnose()).found("rp_filter")).toMatchObject([
+      { verdict: "warning", what: expect.stringContaining("strict on eth0") },
+    ]);
+    const { found } = await diagnose(["--interface", "eth0", "--interface", "late0"]);
+    expect(found("rp_filter")).toMatchObject([{ verdict: "ok" }]);
+    expect(found("links")).toMatchObject([
+      { verdict: "ok" },
+      { verdict: "warning", what: expect.stringContaining("there is no interface late0") },
+    ]);
+  } finally {
+    await gate.expect("sh", ["-ec", ["ip link del more0", ...filters(0)].join("\n")]);
+  }
+});
+
 test("doctor: without capabilities it says what each is for, and does not load the table it tries", async () => {
   const { code, found } = await diagnose([], ["setpriv", "--bounding-set=-net_raw,-net_admin", "--inh-caps=-all"]);
   expect(found("capabilities")).toMatchObject([

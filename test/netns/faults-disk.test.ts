@@ -23,6 +23,7 @@ afterEach(async () => {
 test("disk full for --state-dir at the start: it guards and grants, and log, metric and status say what is not kept", async () => {
   const agent = await startOnDisk("16k", "filled");
   await agent.process.waitForLine(/"nftables-warned".*could not be kept for the next boot: ENOSPC/);
+  await agent.process.waitForLine(/"agent-warned".*policies could not be kept for a restart: ENOSPC/);
   await expectNotKept(agent);
   await expectDoorOpens(agent);
 });
@@ -30,14 +31,15 @@ test("disk full for --state-dir at the start: it guards and grants, and log, met
 test("disk full for --state-dir at a reload: the new policies are in force, and the file from before is whole", async () => {
   const agent = await startOnDisk("64k", "empty");
   expect(await agent.metric("knockgate_boot_table_kept")).toBe(1);
-  const before = await onDisk(agent, "cat ruleset.nft");
+  const before = await onDisk(agent, "cat ruleset.nft policies.json");
   await onDisk(agent, "cat /dev/zero > fill || true");
   const from = agent.process.lines.length;
   agent.writePolicy("policies.yaml", policy([3001, 3002]));
   await agent.process.waitForLine(/"nftables-warned".*ENOSPC/, { from });
+  await agent.process.waitForLine(/"agent-warned".*ENOSPC/, { from });
   await expectNotKept(agent);
-  expect(await onDisk(agent, "cat ruleset.nft; ls")).toContain(before);
-  expect(await onDisk(agent, "ls")).not.toContain("ruleset.nft.new");
+  expect(await onDisk(agent, "cat ruleset.nft policies.json")).toBe(before);
+  expect(await onDisk(agent, "ls")).toBe("fill\npolicies.json\nruleset.nft\n");
   expect(await alice.connect(gate.ipv4, 3002, { timeoutMs: 300 })).toBe("silent");
   await expectDoorOpens(agent);
   await onDisk(agent, "rm fill");

@@ -2,6 +2,7 @@ import { afterAll, beforeAll, describe, expect, test } from "vitest";
 import { AgentProcess } from "./agent-process.ts";
 import { eventually } from "./eventually.ts";
 import type { Host } from "./host.ts";
+import { millisecondsUntil } from "./log-time.ts";
 import { World } from "./world.ts";
 
 const steps = ["8845/tcp", "7312/udp", "9127/tcp"];
@@ -29,7 +30,12 @@ describe("somebody", () => {
   test.each([
     { what: "runs `nft flush ruleset`", script: "flush ruleset", told: "the table is missing" },
     { what: "deletes the table", script: "delete table inet knockgate", told: "the table is missing" },
-    { what: "deletes a rule", script: "flush chain inet knockgate gate", told: "the chain gate has other rules" },
+    {
+      what: "deletes a rule",
+      script: "delete rule inet knockgate gate handle $last",
+      told: "the chain gate has other rules",
+    },
+    { what: "deletes all rules", script: "flush chain inet knockgate gate", told: "the chain gate has other rules" },
     {
       what: "deletes the chain",
       script: "flush chain inet knockgate gate; delete chain inet knockgate gate",
@@ -57,8 +63,10 @@ describe("somebody", () => {
       const [left = 0] = await secondsLeft();
       const drifts = (await agent.metric("knockgate_nftables_drift_total")) ?? 0;
       const from = agent.process.lines.length;
-      await gate.expect("nft", ["-f", "-"], { input: script });
-      await agent.process.waitForLine(/"nftables-intact"/, { from });
+      await gate.expect("nft", ["-f", "-"], { input: script.replace("$last", await lastHandle()) });
+      const spoiltAt = Date.now();
+      const intact = await agent.process.waitForLine('"nftables-intact"', { from });
+      expect(millisecondsUntil(intact, spoiltAt)).toBeLessThan(2000);
       const story = ["nftables-drift", "agent-not-ready", "nftables-failed", "agent-ready", "nftables-intact"];
       expect([...new Set(events(from))].slice(0, 5)).toEqual(story);
       expect(agent.process.lines.slice(from).find((line) => line.includes("nftables-drift"))).toContain(told);
@@ -115,6 +123,12 @@ describe("somebody", () => {
     await agent.ready();
   });
 });
+
+/** The handle of the rule that drops. */
+async function lastHandle(): Promise<string> {
+  const listed = await gate.expect("nft", ["-a", "list", "chain", "inet", "knockgate", "gate"]);
+  return /drop # handle (\d+)/.exec(listed)?.[1] ?? "";
+}
 
 /** The events told since then, in order. */
 function events(from: number): string[] {

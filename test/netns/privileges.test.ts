@@ -3,6 +3,7 @@ import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { AgentProcess } from "./agent-process.ts";
 import { eventually } from "./eventually.ts";
 import type { Host } from "./host.ts";
+import { childOf } from "./process-usage.ts";
 import { World } from "./world.ts";
 
 const steps = ["8845/tcp", "7312/udp", "9127/tcp"];
@@ -44,12 +45,8 @@ function statuses(pid: number): readonly string[] {
   return readdirSync(`/proc/${pid}/task`).map((thread) => readFileSync(`/proc/${pid}/task/${thread}/status`, "utf8"));
 }
 
-/** The capture child among the agent's children: the one that runs capture-child.js. */
-async function captureChild(of: AgentProcess): Promise<number> {
-  const pids = readFileSync(`/proc/${of.process.pid}/task/${of.process.pid}/children`, "utf8").trim().split(" ");
-  const [pid] = pids.filter((one) => readFileSync(`/proc/${one}/cmdline`, "utf8").includes("capture-child"));
-  if (pid === undefined) throw new Error("no capture child");
-  return Number(pid);
+function captureChild(of: AgentProcess): number {
+  return childOf(of.process.pid, "capture-child");
 }
 
 async function opens(running: AgentProcess): Promise<void> {
@@ -69,7 +66,7 @@ describe.each([{ noNewPrivileges: true }, { noNewPrivileges: false }])(
         expect(status).toMatch(new RegExp(`^CapEff:\\s+${fourBits}$`, "m"));
       expect(statuses(running.process.pid)[0]).toMatch(new RegExp(`^NoNewPrivs:\\s+${Number(noNewPrivileges)}$`, "m"));
       await opens(running);
-      const threads = statuses(await captureChild(running));
+      const threads = statuses(captureChild(running));
       expect(threads.length).toBeGreaterThan(3);
       for (const status of threads) {
         expect(status).toMatch(/^Uid:\s+65534\s+65534\s+65534\s+65534$/m);
@@ -82,12 +79,12 @@ describe.each([{ noNewPrivileges: true }, { noNewPrivileges: false }])(
     test("a child that is stopped is ended and replaced, though root without CAP_KILL may not signal it", async () => {
       const running = launch(four, noNewPrivileges);
       await running.ready();
-      const pid = await captureChild(running);
+      const pid = captureChild(running);
       process.kill(pid, "SIGSTOP");
       const hung = 'knockgate_capture_restarts_total{cause="hung"}';
       await eventually(async () => (await running.metric(hung)) === 1, { what: "the child to be replaced" });
       await running.ready();
-      expect(await captureChild(running)).not.toBe(pid);
+      expect(captureChild(running)).not.toBe(pid);
       await opens(running);
     });
   },
@@ -101,12 +98,16 @@ test("without NET_ADMIN it ends with a sentence that names it", async () => {
   expect(process.text).toMatch(/^error: .*NET_ADMIN/m);
 });
 
-test("without NET_RAW it guards, is not ready, and the log says why: no knock can be seen", async () => {
+test("without NET_RAW it guards, is not ready, and log and /readyz say why, whatever child is at work: no knock can be seen", async () => {
   const running = launch(without("net_raw"));
   await running.process.waitForLine(/Cannot capture on eth0: .*permitted/);
   await running.process.waitForLine(/config-accepted/);
-  expect((await running.http("/readyz")).body).toContain("capture: ");
-  expect((await running.http("/readyz")).status).toBe(503);
+  const children = () => running.process.lines.filter((line) => line.includes('"capture-restarted"')).length;
+  while (children() < 3) {
+    const { status, body } = await running.http("/readyz");
+    expect(status).toBe(503);
+    expect(body).toMatch(/capture: no interface is tapped: .*Cannot capture on eth0: .*permitted/);
+  }
   expect(await alice.connect(gate.ipv4, 2101, { timeoutMs: 300 })).toBe("silent");
 });
 

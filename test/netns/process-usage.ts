@@ -27,8 +27,22 @@ export function processUsage(pid: number): ProcessUsage {
 
 /** The child of a process whose command line holds a word; throws when there is none. */
 export function childOf(pid: number, word: string): number {
-  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim().split(" ");
-  const found = children.find((child) => readFileSync(`/proc/${child}/cmdline`, "latin1").includes(word));
+  const [found] = childrenOf(pid, word);
   if (found === undefined) throw new Error(`process ${pid} has no child ${word}`);
-  return Number(found);
+  return found;
+}
+
+/** All of them. */
+export function childrenOf(pid: number, word: string): number[] {
+  const children = readFileSync(`/proc/${pid}/task/${pid}/children`, "latin1").trim().split(" ");
+  return children.filter((child) => child !== "" && commandOf(child).includes(word)).map(Number);
+}
+
+/** Empty where the process has just gone. */
+function commandOf(pid: string): string {
+  try {
+    return readFileSync(`/proc/${pid}/cmdline`, "latin1");
+  } catch {
+    return "";
+  }
 }

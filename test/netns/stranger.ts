@@ -1,3 +1,4 @@
+import { eventually } from "./eventually.ts";
 import type { Host } from "./host.ts";
 
 /** What a stranger has found on one port. */
@@ -24,6 +25,12 @@ export class Stranger {
     this.timer = setInterval(() => {
       for (const port of ports) this.track(from.connect(address, port, { timeoutMs: 100 }), port);
     }, everyMs);
+  }
+
+  /** Resolves when every port was tried so often: on a busy machine attempts are fewer than the time would allow. */
+  async hasTried(times: number): Promise<void> {
+    const enough = async () => [...this.found.values()].every(({ tries }) => tries >= times);
+    await eventually(enough, { what: `${times} attempts on each port`, timeoutMs: 20_000 });
   }
 
   /** Resolves to what was found on each port when the last attempt has ended. */

@@ -152,6 +152,17 @@ describe("links", () => {
     expect(starter.children).toHaveLength(2);
   });
 
+  test("a link asked for by name that was down, or made again, is missing until another child has opened it", async () => {
+    const { links, starter, report } = await running(["eth0"]);
+    links.use(["eth0"], undefined, 1);
+    expect(report.states.at(-1)).toEqual({ interfaces: [], waitingFor: ["eth0"] });
+    links.use(["lo", "eth0"], undefined, 1);
+    starter.last.ready();
+    expect(report.states.at(-1)).toEqual({ interfaces: [], waitingFor: ["eth0"] });
+    starter.last.ready();
+    expect(report.states.at(-1)).toEqual({ interfaces: ["eth0"], waitingFor: [] });
+  });
+
   test("without any link left there is no child, and updates do not wait", async () => {
     const { links, starter, report, source } = await running();
     links.use([]);
@@ -243,6 +254,21 @@ describe("a child that fails", () => {
     }
     expect(starter.children.length).toBeLessThan(10);
     expect(report.warnings[0]).toContain("not permitted");
+  });
+
+  test("because nothing can be captured: the reason stands with the state as long as that is so", async () => {
+    const { start, starter, clock, report } = setUp();
+    void start();
+    for (let child = 0; child < 4; child++) {
+      starter.last.tell({ kind: "fault", cause: "error", message: "Cannot capture on eth0: not permitted." });
+      expect(report.troubles.at(-1)).toContain("Cannot capture on eth0: not permitted.");
+      starter.last.close(1, null);
+      clock.advance(1000);
+      expect(starter.children).toHaveLength(child + 2);
+      expect(report.troubles.at(-1)).toContain("Cannot capture on eth0: not permitted.");
+    }
+    starter.last.ready();
+    expect(report.troubles.at(-1)).toBeUndefined();
   });
 
   test("a privilege that it keeps is told once", async () => {

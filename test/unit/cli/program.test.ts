@@ -7,6 +7,7 @@ import { MemoryIo } from "../../fake/memory-io.ts";
 const names = [
   "agent",
   "knock",
+  "knockd",
   "watch",
   "check",
   "ruleset",

@@ -1,12 +1,12 @@
 import { setImmediate } from "node:timers/promises";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ConfigKeeper } from "../../../src/config-source/config-keeper.ts";
-import type { ConfigReport } from "../../../src/config-source/config-report.ts";
-import type { ConfigSource, Snapshot } from "../../../src/config-source/config-source.ts";
+import { KeptSnapshots } from "../../../src/config-source/kept-snapshots.ts";
 import type { Compilation } from "../../../src/policy/compile.ts";
 import { formatPort } from "../../../src/policy/port.ts";
 import { FakeClock } from "../../fake/fake-clock.ts";
 import { plainOptions, policyText } from "../../fake/policy-text.ts";
+import { ConfigReportLog, MemoryStore, ScriptedSource } from "../../fake/scripted-source.ts";
 
 const ssh = policyText({ name: "ssh" });
 const web = policyText({ name: "web", steps: "[9201/udp, 7202, 8203]", ports: "[443]" });
@@ -14,59 +14,10 @@ const otherSsh = policyText({ name: "ssh", opensFor: "1m" });
 const badSsh = policyText({ name: "ssh", opensFor: "soon" });
 const broken = "a: [1\n";
 
-/** A source that delivers what the test puts into it. */
-class ScriptedSource implements ConfigSource {
-  readonly name = "script";
-  readonly prefix: string;
-  snapshot: Snapshot = { documents: [], failures: [] };
-  rereads = 0;
-  closed = false;
-  private deliver: (snapshot: Snapshot) => void = () => {};
-
-  constructor(prefix: string) {
-    this.prefix = prefix;
-  }
-
-  /** Files by their texts. */
-  holds(texts: readonly string[], failures: readonly string[] = []): void {
-    const documents = texts.map((text, at) => ({ origin: `${this.prefix}${at}.yaml`, format: "yaml" as const, text }));
-    this.snapshot = { documents, failures };
-  }
-
-  send(): void {
-    this.deliver(this.snapshot);
-  }
-
-  async start(deliver: (snapshot: Snapshot) => void): Promise<void> {
-    this.deliver = deliver;
-    this.send();
-  }
-
-  async reread(): Promise<void> {
-    this.rereads++;
-    this.send();
-  }
-
-  async close(): Promise<void> {
-    this.closed = true;
-  }
-}
-
-/** Remembers what was told, one line each. */
-class ReportLog implements ConfigReport {
-  readonly lines: string[] = [];
-  accepted(accepted: number, rejected: number): void {
-    this.lines.push(`accepted ${accepted}, rejected ${rejected}`);
-  }
-  refused(reason: string): void {
-    this.lines.push(`refused: ${reason}`);
-  }
-}
-
 let clock: FakeClock;
 let source: ScriptedSource;
 let second: ScriptedSource;
-let report: ReportLog;
+let report: ConfigReportLog;
 let applied: Compilation[];
 let applyFails: Error | undefined;
 let keeper: ConfigKeeper;
@@ -75,7 +26,7 @@ beforeEach(() => {
   clock = new FakeClock();
   source = new ScriptedSource("a");
   second = new ScriptedSource("b");
-  report = new ReportLog();
+  report = new ConfigReportLog();
   applied = [];
   applyFails = undefined;
   keeper = new ConfigKeeper({
@@ -83,6 +34,7 @@ beforeEach(() => {
     compileOptions: { ...plainOptions, guards: [{ protocol: "tcp", port: 3306 }] },
     clock,
     report,
+    kept: new KeptSnapshots({ store: new MemoryStore(), clock, warned: (message) => report.warned(message) }),
     apply: async (compilation) => {
       if (applyFails !== undefined) throw applyFails;
       applied.push(compilation);

@@ -45,8 +45,9 @@ class Watched {
     sources.push(source);
   }
 
-  static async start(paths: readonly string[]): Promise<Watched> {
-    const watched = new Watched(new FileSource({ paths, clock: systemClock }));
+  static async start(paths: readonly string[], format?: "knockd-conf"): Promise<Watched> {
+    const formats = format === undefined ? {} : { format };
+    const watched = new Watched(new FileSource({ paths, clock: systemClock, ...formats }));
     await watched.source.start((snapshot) => {
       watched.seen.push(snapshot);
       watched.waiting?.();
@@ -99,6 +100,15 @@ describe("what is read", () => {
       ["one", "yaml"],
       ["[options]", "knockd-conf"],
     ]);
+  });
+
+  test("a knockd.conf with the one-time files it names, which are watched too, even before they are there", async () => {
+    const [conf, once] = [join(folder, "doors.txt"), join(home, "once")];
+    writeFileSync(conf, `[a]\none_time_sequences = ${once}\n`);
+    const watched = await Watched.start([conf], "knockd-conf");
+    expect(watched.last.documents[0]?.oneTimeFiles).toEqual({});
+    writeFileSync(once, "7000,8000\n");
+    await watched.until(({ documents }) => documents[0]?.oneTimeFiles?.[once] === "7000,8000\n");
   });
 
   test("a mounted ConfigMap, through its symbolic links", async () => {

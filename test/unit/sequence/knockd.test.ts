@@ -63,6 +63,17 @@ describe("what knockd does wrong and Knockgate does not", () => {
   });
 });
 
+test("what is over takes no room: many neighbours of an IPv6 network knock one after the other", () => {
+  const doors = [door("a", "7000 8000"), door("b", "7000 8100")];
+  const played = playedTracker(doors);
+  for (let client = 1; client <= 40; client++) {
+    const source = `2001:db8::${client.toString(16)}`;
+    const { completions } = played.play(`7000<${source} 8000<${source}`);
+    expect(completions).toEqual([`knockd/a open ${source}`]);
+  }
+  expect([played.engine.trackedSources, played.evicted]).toEqual([0, 0]);
+});
+
 test("a late first step begins afresh, and a late later one starts nothing", () => {
   const { outcomes } = playedTracker([door("ssh", "7000 8000", { withinMicros: 1e6 })]).play(
     "7000@0s 7000@2s 8000@4s 8000@5s",
