@@ -3,6 +3,7 @@ import { readOptions } from "../options.ts";
 import { type Address, parseAddress } from "../policy/address.ts";
 import { addOptions, readOrRefuse, readSocket } from "./agent-commands.ts";
 import type { OutputFormat } from "./command-io.ts";
+import { addConvert } from "./convert-command.ts";
 import { addKnock } from "./knock-command.ts";
 import { example, type Wiring } from "./wiring.ts";
 
@@ -11,6 +12,7 @@ export function addClientCommands(program: Command, wiring: Wiring): void {
   addKnock(program, wiring);
   addWatch(program, wiring);
   addCheck(program, wiring);
+  addConvert(program, wiring);
   addReplay(program, wiring);
   addGrants(program, wiring);
   addRevoke(program, wiring);

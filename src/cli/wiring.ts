@@ -10,6 +10,7 @@ import type {
   RevokeArguments,
   WatchArguments,
 } from "./command-io.ts";
+import type { ConvertArguments } from "./convert.ts";
 import type { KnockArguments } from "./knock-plan.ts";
 import type { KnockdArguments } from "./knockd.ts";
 
@@ -24,6 +25,7 @@ export interface CommandLoaders {
   watch(): Promise<CommandOf<WatchArguments>>;
   check(): Promise<CommandOf<CheckArguments>>;
   ruleset(): Promise<CommandOf<AgentOptions>>;
+  convert(): Promise<CommandOf<ConvertArguments>>;
   replay(): Promise<CommandOf<ReplayArguments>>;
   grants(): Promise<CommandOf<GrantsArguments>>;
   revoke(): Promise<CommandOf<RevokeArguments>>;

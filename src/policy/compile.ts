@@ -12,6 +12,7 @@ import type { Problem } from "./problem.ts";
 import { problemOf } from "./problem-catalogue.ts";
 import { knockSequenceSchema } from "./schema.ts";
 import { schemaProblems } from "./schema-problem.ts";
+import { unguardedDoors } from "./unguarded-doors.ts";
 
 /** What besides the texts decides about a policy. */
 export interface CompileOptions {
@@ -64,7 +65,9 @@ export function compile(texts: readonly ConfigText[], options: CompileOptions): 
   const admission = admit(drafts, resources, { ...options, guards });
   const policies = finish(admission, guards, options.served);
   const tooMany = surplus.map((resource) => problemFor(resource, { code: "policies-too-many", path: [] }));
-  const found = [...read.flatMap((text) => text.problems), ...problems, ...admission.problems];
+  const guarded = portSet([...guards, ...policies.flatMap(({ opens }) => opens?.ports ?? [])]);
+  const unguarded = unguardedDoors(admission.accepted, guarded);
+  const found = [...read.flatMap((text) => text.problems), ...problems, ...admission.problems, ...unguarded];
   const nameless = problems.filter(({ policy }) => policy === undefined);
   return {
     policies,
@@ -74,7 +77,7 @@ export function compile(texts: readonly ConfigText[], options: CompileOptions): 
     names: new Set(resources.flatMap(({ policy }) => policy ?? [])),
     unreadable: [...read.flatMap((text) => text.unreadable), ...nameless, ...tooMany],
     outdated: new Set(admission.problems.flatMap(({ code, place }) => (code === "previous-kept" ? place.origin : []))),
-    guarded: portSet([...guards, ...policies.flatMap(({ opens }) => opens?.ports ?? [])]),
+    guarded,
     cutting: portSet(policies.flatMap(({ opens }) => (opens?.established === "Cut" ? opens.ports : []))),
   };
 }

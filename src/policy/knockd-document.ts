@@ -1,6 +1,7 @@
 import type { ConfigText, RawResource, ReadText } from "./document.ts";
-import { readKnockdConf } from "./knockd-conf.ts";
+import { type KnockdFault, readKnockdConf } from "./knockd-conf.ts";
 import type { KnockdDoor, KnockdKey } from "./knockd-door.ts";
+import type { Problem } from "./problem.ts";
 import { problemOf } from "./problem-catalogue.ts";
 import type { Path } from "./yaml-document.ts";
 
@@ -13,19 +14,24 @@ export const knockdNamespace = "knockd";
  */
 export function readKnockdText(text: ConfigText): ReadText {
   const { doors, faults } = readKnockdConf(text.text, text.oneTimeFiles ?? {});
-  const problems = faults.map(({ code, line, section }) =>
-    problemOf(code, {
-      policy: section === undefined || section === "options" ? undefined : `${knockdNamespace}/${printable(section)}`,
-      field: "",
-      place: { origin: text.origin, line, column: 1 },
-    }),
-  );
+  const problems = faultProblems(faults, text.origin);
   const names = new Map<string, number>();
   return {
     resources: doors.map((door) => resourceOf(text.origin, door, nameOf(door, names))),
     problems,
     unreadable: problems.filter(({ code }) => code !== "one-time-exhausted"),
   };
+}
+
+/** Faults of a knockd.conf in the catalogue's words. */
+export function faultProblems(faults: readonly KnockdFault[], origin: string): readonly Problem[] {
+  return faults.map(({ code, line, section }) =>
+    problemOf(code, {
+      policy: section === undefined || section === "options" ? undefined : `${knockdNamespace}/${printable(section)}`,
+      field: "",
+      place: { origin, line, column: 1 },
+    }),
+  );
 }
 
 /** Doors of one name are told apart by their number: `knockd/ssh`, `knockd/ssh#2`. */
@@ -48,6 +54,10 @@ const keyOfField: Readonly<Record<string, KnockdKey | undefined>> = {
   "spec.knock.tcpFlags": "TCPFlags",
   "spec.knock.target": "Target",
   "spec.run": "Start_Command",
+  "spec.run.opened": "Start_Command",
+  "spec.run.openedV6": "Start_Command_6",
+  "spec.run.closed": "Stop_Command",
+  "spec.run.closedV6": "Stop_Command_6",
 };
 
 function resourceOf(origin: string, door: KnockdDoor, policy: string): RawResource {

@@ -1,5 +1,6 @@
 import { type Address, parseCidr } from "./address.ts";
 import type { RawResource } from "./document.ts";
+import { hasTypography } from "./door-command.ts";
 import { type Draft, orderOf } from "./draft.ts";
 import type { Finding } from "./finding.ts";
 import { policyIdOf } from "./fingerprint.ts";
@@ -74,6 +75,17 @@ function* findingsOf(door: KnockdDoor, draft: Draft, allowCommands: boolean): Ge
   if (steps.some((key) => (key & 0xffff) === 0)) yield { code: "step-zero", path: ["spec", "knock", "steps"] };
   if (withinMicros <= 0 && steps.length > 1) yield { code: "within-nothing", path: ["spec", "knock", "within"] };
   if (door.target === "never") yield { code: "target-never-matches", path: ["spec", "knock", "target"] };
+  for (const [command, path] of commandPaths(door))
+    if (hasTypography(command)) yield { code: "command-typography", path };
   const order = orderOf(steps);
   if (order !== undefined) yield { code: order, path: ["spec", "knock", "steps"] };
+}
+
+function commandPaths(door: KnockdDoor): readonly (readonly [string, Finding["path"]])[] {
+  return [
+    [door.startCommand ?? "", ["spec", "run", "opened"]],
+    [door.startCommandV6 ?? "", ["spec", "run", "openedV6"]],
+    [door.stopCommand ?? "", ["spec", "run", "closed"]],
+    [door.stopCommandV6 ?? "", ["spec", "run", "closedV6"]],
+  ];
 }

@@ -122,6 +122,14 @@ export const problemCatalogue = {
     "The target is a host name, or not written in its shortest form: as in knockd, it never matches",
     "write the address as ip address prints it",
   ),
+  "command-typography": warning(
+    "The command has a dash or quote of a web page where a shell wants two hyphens or a straight quote, so it fails",
+    "type -- and straight quotes",
+  ),
+  "opens-unguarded": warning(
+    "The door's command opens a port that nothing guards, so it is as open as other firewalls leave it",
+    "guard it with --guard, or let knockgate convert make a policy of the door",
+  ),
   "never-closes": warning("The door has no end and no closedBy", "add closedBy, or close it with knockgate revoke"),
   "port-served": warning("The port is guarded although --serve names it", "remove it in one of the two places"),
   "established-differs": warning("Another policy says Cut for this port, which then holds for both", "let them agree"),

@@ -10,6 +10,7 @@ const names = [
   "knockd",
   "watch",
   "check",
+  "convert",
   "ruleset",
   "replay",
   "grants",
@@ -118,6 +119,14 @@ describe("a command", () => {
   test("gets a profile without ports, and a command", async () => {
     const { asked } = await run("knock @bastion --exec id --profiles /p");
     expect(asked.knock).toMatchObject({ host: "@bastion", ports: [], exec: "id", profiles: "/p", waitMs: undefined });
+  });
+
+  test("gets what to convert", async () => {
+    expect((await run("convert --explain a.conf")).asked.convert).toEqual({
+      path: "a.conf",
+      keepMatching: false,
+      explain: true,
+    });
   });
 
   test("gets addresses, paths and the socket", async () => {

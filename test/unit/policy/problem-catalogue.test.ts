@@ -47,11 +47,21 @@ function withoutFiles() {
 `,
     oneTimeFiles: { used: "#7000,8000\n" },
   };
+  const webPage: ConfigText = {
+    origin: "web.conf",
+    format: "knockd-conf",
+    text: `[ssh]
+  sequence = 7000,8500,8000
+  command = iptables -I INPUT -s %IP% -p tcp --dport 22 -j ACCEPT
+  stop_command = iptables -D INPUT -s %IP% -p tcp \u2013dport 22 -j ACCEPT
+`,
+  };
   const large: ConfigText = { origin: "large.yaml", format: "yaml", text: "#".repeat((1 << 20) + 1) };
   const standing = compilePolicies([{ name: "ssh" }]).policies;
   const served = [{ protocol: "tcp", port: 22 }] as const;
   return [
     compile([knockdConf, large], plainOptions),
+    compile([webPage], { ...plainOptions, allowCommands: true }),
     compileTexts([run]),
     compilePolicies([{ name: "ssh", opensFor: "never" }], { standing }),
     compilePolicies([{ name: "ssh" }], { served }),
