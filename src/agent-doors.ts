@@ -42,7 +42,10 @@ export class AgentDoors {
 
   /** Takes up what an earlier agent left open; once, when the grants are known. Without --allow-commands nothing is run. */
   restore(): void {
-    if (!this.options.options.allowCommands) return;
+    if (!this.options.options.allowCommands) {
+      this.commands.leaveOpen();
+      return;
+    }
     const { granter } = this.options;
     const live = granter.liveGrants();
     this.commands.restore((policy, source) =>

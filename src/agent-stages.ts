@@ -14,6 +14,7 @@ import { ControlServer } from "./control/control-server.ts";
 import { addGuards, type Guarding, gateSpecFor, noGuards, standingGuards } from "./gate-spec.ts";
 import type { GrantEvent } from "./grant/grant-report.ts";
 import { Granter } from "./grant/granter.ts";
+import { bootId } from "./moment.ts";
 import { SocketCutter } from "./nftables/connection-cutter.ts";
 import type { Nft } from "./nftables/nft.ts";
 import { mayPass } from "./nftables/nft-error.ts";
@@ -181,6 +182,7 @@ export class AgentStages {
       mode,
       withinMicros: confirmWithin,
       clock: systemClock,
+      boot: bootId(),
       file: new ConfirmationFile(stateDir),
       report: this.observability.confirmation,
       lapsed: () => this.linksChanged(),
@@ -193,6 +195,7 @@ export class AgentStages {
       clock: systemClock,
       report: this.observability.gate,
       stateDir: this.options.stateDir,
+      forBoot: (spec) => ({ ...spec, mode: this.confirmation.bootMode }),
       liveGrants: () => this.granter.liveGrants(),
       acceptRevocation: (missing) => this.granter.acceptRevocation(missing),
     });

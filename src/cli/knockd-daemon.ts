@@ -10,13 +10,13 @@ export function isDaemon(env: Readonly<Record<string, string | undefined>>): boo
 }
 
 /**
- * Starts the same command in a session of its own and resolves to the exit code for this one: 0 as soon as the other
+ * Starts the same command in a session of its own, in the same folder (relative paths of a configuration still mean the same when
+ * it is read again; in knockd, which goes to `/`, they do not), and resolves to the exit code for this one: 0 as soon as the other
  * listens, so that whoever has called finds the pid file; else what the other has ended with.
  */
 export function startDaemon(argv: readonly string[], say: (text: string) => void): Promise<number> {
   const [program = "", ...rest] = argv;
   const child = spawn(process.execPath, [program, ...rest], {
-    cwd: "/",
     detached: true,
     env: { ...process.env, [childVariable]: "1" },
     stdio: ["ignore", "ignore", "pipe", "ipc"],

@@ -6,7 +6,7 @@ import type { KnockdArguments } from "./knockd.ts";
 
 /** How a stand-in for knockd is to run. */
 export interface KnockdStart {
-  /** The configuration as an absolute path: a daemon works in `/`. */
+  /** The configuration as an absolute path. */
   readonly conf: string;
   readonly settings: KnockdConf["settings"];
   readonly doors: KnockdConf["doors"];

@@ -50,7 +50,8 @@ export async function knockdCommand(args: KnockdArguments, io: CommandIo): Promi
 
 /** Beside knockd's own options, those of the agent come from the environment. */
 function agentOptions({ conf, interface: link }: KnockdStart, env: CommandIo["env"]) {
-  return readAgentOptions({ "knockd-conf": [conf], interface: [link], "allow-commands": true }, env);
+  const given = { "knockd-conf": [conf], interface: [link], "allow-commands": true, "log-format": ["json"] } as const;
+  return readAgentOptions(given, env);
 }
 
 class KnockdStandIn {

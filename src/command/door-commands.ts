@@ -68,18 +68,30 @@ export class DoorCommands {
 
   /** Takes up what an earlier agent left open; once, after the grants are known. `isOpen` says whether a grant is live. */
   restore(isOpen: (policy: string, source: Address) => boolean): void {
-    let kept: readonly PendingClose[];
-    try {
-      kept = this.options.file.read();
-    } catch (error) {
-      this.options.report.warned(
-        `Doors that commands have opened may stay open: what was kept cannot be read (${error}).`,
-      );
-      return;
-    }
-    for (const close of kept) {
+    for (const close of this.readKept()) {
       this.hold(close);
       if (close.dueWallMicros === undefined && !isOpen(close.policy, close.source)) this.close(keyOf(close), "expired");
+    }
+  }
+
+  /** Instead of `restore` where no command may be run: says what stays open. */
+  leaveOpen(): void {
+    const count = this.readKept().length;
+    if (count > 0)
+      this.options.report.warned(
+        `${count} doors that commands have opened stay open: start with --allow-commands, so that they are closed.`,
+      );
+  }
+
+  private readKept(): readonly PendingClose[] {
+    try {
+      return this.options.file.read();
+    } catch (error) {
+      const reason = error instanceof Error ? error.message : String(error);
+      this.options.report.warned(
+        `Doors that commands have opened may stay open: what was kept cannot be read (${reason}).`,
+      );
+      return [];
     }
   }
 

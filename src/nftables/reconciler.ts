@@ -27,6 +27,8 @@ export interface ReconcilerParts {
   readonly acceptRevocation: (missing: readonly Grant[]) => void;
   /** Where the table is kept as text for a boot unit; undefined: nowhere. */
   readonly stateDir?: string | undefined;
+  /** What is kept there of a spec; the spec itself unless told otherwise. */
+  readonly forBoot?: ((spec: GateSpec) => GateSpec) | undefined;
   /** Reads the sockets of this network namespace; tests put others in their place. */
   readonly connections?: ReadConnections | undefined;
 }
@@ -182,7 +184,8 @@ export class Reconciler {
 
   /** For the next boot; tried again with every comparison, for a disk that was full may have room again. */
   #keep(spec: GateSpec): void {
-    if (this.#bootFile !== undefined) this.#parts.report.kept(this.#bootFile.write(spec));
+    const kept = this.#parts.forBoot?.(spec) ?? spec;
+    if (this.#bootFile !== undefined) this.#parts.report.kept(this.#bootFile.write(kept));
   }
 
   async #applyLoad(ruleset: Ruleset, listing: TableListing | undefined, live: readonly NftElement[]): Promise<void> {

@@ -34,12 +34,15 @@ export function faultProblems(faults: readonly KnockdFault[], origin: string): r
   );
 }
 
-/** Doors of one name are told apart by their number: `knockd/ssh`, `knockd/ssh#2`. */
-function nameOf(door: KnockdDoor, names: Map<string, number>): string {
+/** Doors of one name are told apart by a number: `knockd/ssh`, `knockd/ssh#2`. `taken` holds the next number for each name that is taken. */
+function nameOf(door: KnockdDoor, taken: Map<string, number>): string {
   const name = `${knockdNamespace}/${printable(door.name)}`;
-  const count = (names.get(name) ?? 0) + 1;
-  names.set(name, count);
-  return count === 1 ? name : `${name}#${count}`;
+  let number = taken.get(name);
+  let own = name;
+  for (; number !== undefined && taken.has(own); number++) own = `${name}#${number}`;
+  taken.set(name, number ?? 2);
+  if (own !== name) taken.set(own, 2);
+  return own;
 }
 
 /** Names go to terminals and logs. */

@@ -93,10 +93,10 @@ export class KnockTracker implements KnockEngine {
     this.#table.sweep(knock.atMicros);
     const key = knock.protocol === protocolNumber.udp ? knock.port + 65536 : knock.port;
     const roles = this.#watched[key];
-    const isKnockd = this.#knockd.watches(key);
-    if (roles === undefined && !isKnockd) return;
-    const isForeign = this.#isForeign(knock.target);
-    if (isKnockd) this.#knockd.observe(knock, isForeign);
+    const isInGroup = this.#knockd.watches(key);
+    if (roles === undefined && !isInGroup) return;
+    const isForeign = this.#namedTargets.length > 0 && this.#isForeign(knock.target);
+    if (isInGroup) this.#knockd.observe(knock, isForeign);
     if (roles === undefined) return;
     for (let at = 0; at < roles.length; at++) this.#observeIn(roles[at] as PortRole, knock, isForeign);
   }

@@ -2,13 +2,13 @@ import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, beforeAll, expect, test } from "vitest";
+import { confOf, type RandomDoor, type RandomPacket, randomDoors, randomScript } from "../fake/random-doors.ts";
+import { playStrictly } from "../fake/strict-model.ts";
 import { Random } from "../fuzz/random.ts";
 import { eventually } from "./eventually.ts";
 import type { Host } from "./host.ts";
 import { PacketSender } from "./packet-sender.ts";
-import { confOf, type RandomDoor, type RandomPacket, randomDoors, randomScript } from "./random-doors.ts";
 import type { RunningProcess } from "./running-process.ts";
-import { playStrictly } from "./strict-model.ts";
 import type { WirePacket } from "./wire-frame.ts";
 import { World } from "./world.ts";
 

@@ -107,7 +107,8 @@ describe("knockgate knockd starts and ends as knockd does", () => {
 
   test("-d goes to the background, and the pid file is there when it has", async () => {
     const pidFile = join(world.folder, "knockd.pid");
-    const { code } = await run("-d", "-c", conf, "-i", "eth0", "-p", pidFile);
+    const args = [program, "knockd", "-d", "-c", "knockd.conf", "-i", "eth0", "-p", pidFile];
+    const { code } = await gate.run(process.execPath, args, { env, cwd: world.folder });
     expect(code).toBe(0);
     const pid = Number(readFileSync(pidFile, "utf8"));
     expect(readFileSync(`/proc/${pid}/cmdline`, "utf8")).toContain("knockd");

@@ -207,6 +207,27 @@ describe("one-time sequences", () => {
   });
 });
 
+test("a policy that opens ports runs its commands when the door opens and when it closes", async () => {
+  const diary = join(world.folder, "diary");
+  const line = (word: string) => `[/bin/sh, -c, 'echo ${word} %IP% $KNOCKGATE_PORTS $KNOCKGATE_SEQUENCE >> ${diary}']`;
+  const policies = `apiVersion: knockgate.io/v1alpha1
+kind: KnockSequence
+metadata: { name: noted, namespace: bastion }
+spec:
+  knock: { steps: [7601, 8601/udp, 9601] }
+  opens: { ports: [2208, 2209/udp], for: 2s }
+  run:
+    opened: ${line("opened")}
+    closed: ${line("closed")}
+`;
+  const noting = await AgentProcess.start(world, other, { policies, args: ["--allow-commands"] });
+  await alice.knock(other.ipv4, ["7601", "8601/udp", "9601"]);
+  await noting.process.waitForLine(/command-ended.*"moment":"closed"/);
+  const ends = `${alice.ipv4} 2208/tcp,2209/udp bastion/noted`;
+  expect(readFileSync(diary, "utf8")).toBe(`opened ${ends}\nclosed ${ends}\n`);
+  await noting.stop();
+});
+
 describe("a change of the file", () => {
   test("is taken up at once, and a bad one is refused while the last good one stays in force", async () => {
     const from = agent.process.lines.length;

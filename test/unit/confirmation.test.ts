@@ -37,7 +37,9 @@ describe("what is enforced for the first time", () => {
   test("stays enforced when somebody does", () => {
     const confirmation = begin();
     clock.advance(599_000);
-    expect(confirmation.confirm()).toBe(false);
+    expect(confirmation.bootMode).toBe("observe");
+    expect(confirmation.confirm()).toBe(true);
+    expect(confirmation.bootMode).toBe("enforce");
     clock.advance(3_600_000);
     expect([confirmation.mode, confirmation.state, lapses]).toEqual(["enforce", "confirmed", 0]);
     expect(clock.pendingTimers).toBe(0);
@@ -67,6 +69,74 @@ describe("what is enforced for the first time", () => {
     clock.wallOffsetMicros -= 7200e6;
     clock.advance(1);
     expect(confirmation.mode).toBe("observe");
+  });
+});
+
+describe("a restart gives no more time", () => {
+  test("while nobody has confirmed: what is left goes on", () => {
+    begin().close();
+    clock.advance(400_000);
+    const after = begin();
+    expect(told).toEqual(["asked enforce 600s", "asked enforce 200s"]);
+    clock.advance(200_000);
+    expect([after.mode, after.state, lapses]).toEqual(["observe", "lapsed", 1]);
+  });
+
+  test("to an agent that crashes again and again", () => {
+    for (let run = 0; run < 10; run++) {
+      const confirmation = begin();
+      expect(confirmation.mode).toBe("enforce");
+      confirmation.close();
+      clock.advance(60_000);
+    }
+    expect(begin().mode).toBe("observe");
+  });
+
+  test("when it comes after the time: nothing is enforced, and the gate is loaded once", () => {
+    begin().close();
+    clock.advance(600_000);
+    const after = begin();
+    expect([after.mode, after.state, lapses]).toEqual(["observe", "lapsed", 0]);
+    expect(after.confirm()).toBe(true);
+  });
+
+  test("whatever the clock on the wall says meanwhile", () => {
+    begin().close();
+    clock.wallOffsetMicros += 3600e6;
+    clock.advance(400_000);
+    begin().close();
+    clock.wallOffsetMicros -= 7200e6;
+    clock.advance(100_000);
+    begin();
+    expect(told.at(-1)).toBe("asked enforce 100s");
+  });
+
+  test("but another --confirm-within counts from the same beginning", () => {
+    begin().close();
+    clock.advance(400_000);
+    begin({}, 3600);
+    expect(told.at(-1)).toBe("asked enforce 3200s");
+  });
+
+  test("but a change of who is kept out asks anew, for all of it", () => {
+    begin().close();
+    clock.advance(400_000);
+    begin({ ports: ["22/tcp"] });
+    expect(told.at(-1)).toBe("asked enforce 600s");
+  });
+
+  test.each([
+    { name: "the time by the clock on the wall counts", passed: 250e6, left: "350s" },
+    { name: "time has run out meanwhile", passed: 700e6, left: undefined },
+    { name: "a clock that went back gives what was asked for, and no more", passed: -1e12, left: "600s" },
+  ])("nor does a reboot: $name", ({ passed, left }) => {
+    begin().close();
+    const wall = clock.wallMicros();
+    clock = new FakeClock();
+    clock.wallOffsetMicros += wall + passed - clock.wallMicros();
+    const after = begin({}, 600, folder, "another boot");
+    expect(told.at(-1)).toBe(left === undefined ? "lapsed observe" : `asked enforce ${left}`);
+    expect(after.state).toBe(left === undefined ? "lapsed" : "asked");
   });
 });
 
@@ -145,11 +215,12 @@ interface Scene {
 }
 
 /** A confirmation that has been told what is enforced. */
-function begin(scene: Scene = {}, withinSeconds = 600, directory = folder): Confirmation {
+function begin(scene: Scene = {}, withinSeconds = 600, directory = folder, boot = "this boot"): Confirmation {
   const confirmation = new Confirmation({
     mode: scene.mode ?? "enforce",
     withinMicros: withinSeconds * 1e6,
     clock,
+    boot,
     file: new ConfirmationFile(directory),
     report: {
       changed: (state, mode, left) => told.push(`${state} ${mode}${left === undefined ? "" : ` ${left / 1e6}s`}`),

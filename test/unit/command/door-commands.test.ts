@@ -201,6 +201,17 @@ describe("what has to be closed survives the agent", () => {
     expect(warnings).toEqual([expect.stringContaining("cannot be read")]);
   });
 
+  test("and is told where no command may be run", () => {
+    const first = start();
+    first.leaveOpen();
+    first.complete(completed(timed));
+    first.stop();
+    const begun = started.length;
+    start().leaveOpen();
+    expect(warnings).toEqual([expect.stringMatching(/^1 doors .* stay open: start with --allow-commands/)]);
+    expect(started).toHaveLength(begun);
+  });
+
   test("and is told once when the disk takes nothing", () => {
     rmSync(folder, { recursive: true });
     writeFileSync(folder, "");

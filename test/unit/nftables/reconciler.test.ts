@@ -6,8 +6,9 @@ import type { Grant } from "../../../src/grant/grant.ts";
 import type { Connection } from "../../../src/nftables/connection-adoption.ts";
 import { NftError } from "../../../src/nftables/nft-error.ts";
 import { type NftObject, rule } from "../../../src/nftables/objects.ts";
-import { Reconciler } from "../../../src/nftables/reconciler.ts";
+import { Reconciler, type ReconcilerParts } from "../../../src/nftables/reconciler.ts";
 import { renderKey } from "../../../src/nftables/render.ts";
+import type { GateSpec } from "../../../src/nftables/ruleset.ts";
 import { renderRuleset } from "../../../src/nftables/table-plan.ts";
 import { Transaction } from "../../../src/nftables/transaction.ts";
 import { FakeClock } from "../../fake/fake-clock.ts";
@@ -24,7 +25,7 @@ let connections: Connection[];
 let reconciler: Reconciler;
 let folder: string;
 
-function begin(): Reconciler {
+function begin(more: Partial<ReconcilerParts> = {}): Reconciler {
   return new Reconciler({
     nft,
     clock,
@@ -33,6 +34,7 @@ function begin(): Reconciler {
     liveGrants: () => live,
     acceptRevocation: (missing) => revoked.push(...missing),
     connections: () => connections,
+    ...more,
   });
 }
 
@@ -87,6 +89,17 @@ describe("loading", () => {
     const written = statSync(path).ino;
     await reconciler.use(sampleSpec());
     expect(statSync(path).ino).toBe(written);
+  });
+
+  test("keeps another table for the next boot where it is told so", async () => {
+    let mode: GateSpec["mode"] = "observe";
+    reconciler = begin({ forBoot: (spec) => ({ ...spec, mode }) });
+    await reconciler.start(sampleSpec());
+    const kept = () => readFileSync(join(folder, "ruleset.nft"), "utf8");
+    expect(kept()).toContain(renderRuleset(sampleSpec({ mode: "observe" })));
+    mode = "enforce";
+    await reconciler.use(sampleSpec());
+    expect(kept()).toContain(renderRuleset(sampleSpec()));
   });
 
   test("goes on without a place for that text, and says so", async () => {

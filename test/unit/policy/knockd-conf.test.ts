@@ -92,8 +92,8 @@ test("where a family has no start command its stop command does not run either",
 
 test("two sections of one name are two policies, and two doors may have the same steps", () => {
   const door = "[ssh]\n sequence = 7000,8100,7900\n command = open\n";
-  const { policies, rejected } = compileConf(door + door);
-  expect(policies.map(({ name }) => name)).toEqual(["knockd/ssh", "knockd/ssh#2"]);
+  const { policies, rejected } = compileConf(`${door}${door}${door.replace("ssh", "ssh#2")}`);
+  expect(policies.map(({ name }) => name)).toEqual(["knockd/ssh", "knockd/ssh#2", "knockd/ssh#2#2"]);
   expect(rejected).toBe(0);
 });
 
