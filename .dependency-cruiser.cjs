@@ -12,6 +12,7 @@ const stages = {
   capture: ["capture", "decode"],
   sequence: ["sequence", "decode"],
   grant: ["grant", "sequence"],
+  command: ["command", "grant", "sequence"],
   nftables: ["nftables", "grant"],
   kubernetes: ["kubernetes"],
   replication: ["replication", "kubernetes", "grant", "sequence"],

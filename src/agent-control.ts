@@ -1,3 +1,4 @@
+import type { AgentDoors } from "./agent-doors.ts";
 import type { Clock } from "./clock.ts";
 import type { ConfirmAnswer, ControlTarget, GrantRow } from "./control/control-api.ts";
 import type { Granter } from "./grant/granter.ts";
@@ -9,6 +10,7 @@ import type { GrantReplicator } from "./replication/grant-replicator.ts";
 /** The stages that the socket speaks for. */
 export interface ControlledStages {
   readonly granter: Granter;
+  readonly doors: Pick<AgentDoors, "revoke">;
   /** Undefined where doors only open on this node. */
   readonly replicator: Pick<GrantReplicator, "revoke"> | undefined;
   readonly observability: Observability;
@@ -41,12 +43,12 @@ export class AgentControl implements ControlTarget {
     }));
   }
 
-  /** Here first, then on the other nodes. */
+  /** Ports of grants, and doors that commands have opened, here; then grants on the other nodes. */
   async revoke(source: Address, sequence: string | undefined): Promise<number> {
-    const { granter, replicator } = this.stages;
-    const ports = await granter.revoke(source, sequence);
+    const { granter, doors, replicator } = this.stages;
+    const closed = doors.revoke(source, sequence) + (await granter.revoke(source, sequence));
     await replicator?.revoke(source, sequence);
-    return ports;
+    return closed;
   }
 
   watch(source: Address | undefined, show: (event: object) => void): (() => void) | undefined {

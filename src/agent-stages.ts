@@ -1,4 +1,5 @@
 import { AgentControl } from "./agent-control.ts";
+import { AgentDoors } from "./agent-doors.ts";
 import type { LinkWatch } from "./capture/link-watch.ts";
 import { LiveSource } from "./capture/live-source.ts";
 import { watchFor } from "./capture-watch.ts";
@@ -22,15 +23,25 @@ import { mayPass } from "./nftables/nft-error.ts";
 import { Reconciler } from "./nftables/reconciler.ts";
 import type { Observability } from "./observability/observability.ts";
 import { type AgentOptions, defaultDropProblem } from "./options.ts";
-import { contains } from "./policy/address.ts";
+import { type Address, contains, sameAddress } from "./policy/address.ts";
 import type { Compilation } from "./policy/compile.ts";
 import type { GrantReplicator } from "./replication/grant-replicator.ts";
 import { KnockTracker } from "./sequence/knock-tracker.ts";
+
+/** What the stages are given from outside. */
+export interface Outside {
+  readonly nft: Nft;
+  readonly links: LinkWatch;
+  readonly kubernetes: KubernetesStages | undefined;
+  /** Doors of a knockd.conf without an IPv6 target count IPv4 only. */
+  readonly onlyIpv4: boolean;
+}
 
 /** The stages of an agent that is alone in its network namespace and may write to nftables. */
 export class AgentStages {
   readonly granter: Granter;
   readonly nft: Nft;
+  private readonly doors: AgentDoors;
   private readonly options: AgentOptions;
   private readonly observability: Observability;
   private readonly links: LinkWatch;
@@ -42,19 +53,17 @@ export class AgentStages {
   private readonly keeper: ConfigKeeper;
   private readonly control: ControlServer;
   private readonly confirmation: Confirmation;
+  private readonly onlyIpv4: boolean;
   private guarding: Guarding | undefined;
   /** What the table guarded before this agent; undefined before the first configuration. */
   private standing: Guarding | undefined;
   /** Whether a first configuration has gone through every stage. */
   private begun = false;
 
-  constructor(
-    options: AgentOptions,
-    observability: Observability,
-    outside: { readonly nft: Nft; readonly links: LinkWatch; readonly kubernetes: KubernetesStages | undefined },
-  ) {
-    const { nft, links, kubernetes } = outside;
+  constructor(options: AgentOptions, observability: Observability, outside: Outside) {
+    const { nft, links, kubernetes, onlyIpv4 } = outside;
     this.options = options;
+    this.onlyIpv4 = onlyIpv4;
     this.observability = observability;
     this.nft = nft;
     this.links = links;
@@ -62,14 +71,16 @@ export class AgentStages {
     this.confirmation = this.createConfirmation();
     this.reconciler = this.createReconciler();
     this.granter = this.createGranter();
+    this.doors = this.createDoors();
     this.replicator = this.createReplicator();
     this.tracker = new KnockTracker({
       maxSources: options.maxSources,
       report: observability.sequence,
       complete: (completion) => {
-        this.granter.complete(completion);
+        this.doors.complete(completion);
         this.replicator?.completed(completion);
       },
+      isLocal: (target) => this.isLocal(target),
     });
     observability.trackEngine(this.tracker);
     this.capture = new LiveSource({
@@ -82,6 +93,7 @@ export class AgentStages {
     const confirm = () => this.confirm();
     const target = new AgentControl({
       granter: this.granter,
+      doors: this.doors,
       replicator: this.replicator,
       observability,
       clock: systemClock,
@@ -122,6 +134,7 @@ export class AgentStages {
     await this.kubernetes?.close();
     await this.capture.close();
     await this.granter.close();
+    await this.doors.drain();
     await this.reconciler.close();
     await this.control.close();
   }
@@ -137,9 +150,11 @@ export class AgentStages {
     await (this.begun ? this.reconciler.use(spec) : this.reconciler.start(spec));
     const { policies } = compilation;
     this.observability.usePolicies(policies);
+    this.doors.usePolicies(policies);
     this.granter.usePolicies(policies);
     if (!this.begun) await this.granter.restore();
     this.replicator?.usePolicies(policies);
+    if (!this.begun) this.doors.restore();
     this.observability.setStage("grants", undefined);
     this.tracker.usePolicies(policies);
     const watch = watchFor(policies, this.options.guardAddresses);
@@ -187,6 +202,11 @@ export class AgentStages {
     if (this.confirmation.confirm()) this.linksChanged();
   }
 
+  private isLocal(target: Address): boolean {
+    const isOwn = this.links.state?.localAddresses.some((own) => sameAddress(own, target)) ?? false;
+    return isOwn || this.options.guardAddresses.some((range) => contains(range, target));
+  }
+
   private createConfirmation(): Confirmation {
     const { mode, confirmWithin, stateDir } = this.options;
     return new Confirmation({
@@ -221,6 +241,7 @@ export class AgentStages {
       report: {
         grant: (event) => {
           grants.grant(event);
+          this.doors.granted(event);
           this.granted(event);
         },
         active: (policy, count) => grants.active(policy, count),
@@ -239,14 +260,26 @@ export class AgentStages {
     });
   }
 
+  private createDoors(): AgentDoors {
+    const { granter, observability, options } = this;
+    const grant = (event: GrantEvent) => {
+      observability.grants.grant(event);
+      this.granted(event);
+    };
+    const { commands } = observability;
+    return new AgentDoors({ options, granter, grants: { grant }, commands, reread: () => this.reread() });
+  }
+
   private createKeeper(): ConfigKeeper {
-    const { configs, guards, serves, allowCommands, allowCritical, stateDir, stateSecrets } = this.options;
+    const { configs, knockdConfs, guards, serves, allowCommands, allowCritical, stateDir, stateSecrets } = this.options;
     const { config: report } = this.observability;
-    const { kubernetes } = this;
+    const { kubernetes, onlyIpv4 } = this;
+    const files = new FileSource({ paths: configs, clock: systemClock });
+    const doors = new FileSource({ paths: knockdConfs, clock: systemClock, format: "knockd-conf" });
     const defaultNamespace = kubernetes?.namespace ?? "default";
     return new ConfigKeeper({
-      sources: [new FileSource({ paths: configs, clock: systemClock }), ...(kubernetes?.sources ?? [])],
-      compileOptions: { guards, served: serves, allowCommands, allowCritical, defaultNamespace },
+      sources: [files, ...(knockdConfs.length === 0 ? [] : [doors]), ...(kubernetes?.sources ?? [])],
+      compileOptions: { guards, served: serves, allowCommands, allowCritical, defaultNamespace, onlyIpv4 },
       nodeLabels: () => kubernetes?.nodeLabels,
       clock: systemClock,
       report,

@@ -7,6 +7,7 @@ import { KubernetesStages } from "./kubernetes-stages.ts";
 import { nftVersion } from "./nftables/nft-version.ts";
 import { openNftPatiently } from "./nftables/open-nft.ts";
 import { createHttpServer, listen } from "./observability/http-server.ts";
+import type { KnockdLog } from "./observability/knockd-log.ts";
 import { Observability } from "./observability/observability.ts";
 import type { AgentOptions } from "./options.ts";
 
@@ -16,6 +17,18 @@ export interface AgentSurroundings {
   readonly revision: string;
   /** Where the log goes. */
   readonly stdout: Writable;
+  /** Set where the agent stands in for knockd. */
+  readonly knockd?: KnockdSurroundings | undefined;
+}
+
+/** What an agent that stands in for knockd does beside its work. */
+export interface KnockdSurroundings {
+  /** Is told what knockd logs. */
+  readonly log: KnockdLog;
+  /** Doors without an IPv6 target count IPv4 only (`-4`). */
+  readonly onlyIpv4: boolean;
+  /** Called when an interface that was asked for is not there. */
+  readonly waitingFor: () => void;
 }
 
 /**
@@ -24,6 +37,7 @@ export interface AgentSurroundings {
  */
 export class Agent {
   private readonly options: AgentOptions;
+  private readonly knockd: KnockdSurroundings | undefined;
   private readonly observability: Observability;
   private readonly http;
   private readonly lock: InstanceLock;
@@ -33,10 +47,11 @@ export class Agent {
 
   constructor(options: AgentOptions, surroundings: AgentSurroundings) {
     this.options = options;
-    const { version, revision, stdout } = surroundings;
+    const { version, revision, stdout, knockd } = surroundings;
+    this.knockd = knockd;
     const build = { version, revision, nodeVersion: process.version, libpcapVersion: "unknown", nftVersion: "unknown" };
     const { logLevel, logFormat } = options;
-    this.observability = new Observability({ clock: systemClock, build, logLevel, logFormat, stdout });
+    this.observability = new Observability({ clock: systemClock, build, logLevel, logFormat, stdout, knockd });
     this.lock = new InstanceLock({
       clock: systemClock,
       warned: (message) => this.observability.log("agent-warned", message),
@@ -76,7 +91,8 @@ export class Agent {
     const warned = (message: string) => observability.log("kubernetes-warned", message);
     const report = observability.kubernetes;
     const kubernetes = await KubernetesStages.open(options, { clock: systemClock, report, warned });
-    this.stages = new AgentStages(options, observability, { nft, links: this.links, kubernetes });
+    const onlyIpv4 = this.knockd?.onlyIpv4 ?? false;
+    this.stages = new AgentStages(options, observability, { nft, links: this.links, kubernetes, onlyIpv4 });
     this.started.push(() => this.stages?.drain());
     await this.stages.start();
   }

@@ -6,10 +6,12 @@ import type { CommandLoaders } from "./cli/wiring.ts";
 const commands: CommandLoaders = {
   agent: async () => (await import("./cli/agent.ts")).agentCommand,
   knock: async () => (await import("./cli/knock.ts")).knockCommand,
+  knockd: async () => (await import("./cli/knockd.ts")).knockdCommand,
   watch: async () => (await import("./cli/watch.ts")).watchCommand,
   check: async () => (await import("./cli/check.ts")).checkCommand,
   ruleset: async () => (await import("./cli/ruleset.ts")).rulesetCommand,
   replay: async () => (await import("./cli/replay.ts")).replayCommand,
+  convert: async () => (await import("./cli/convert.ts")).convertCommand,
   grants: async () => (await import("./cli/grants.ts")).grantsCommand,
   revoke: async () => (await import("./cli/revoke.ts")).revokeCommand,
   confirm: async () => (await import("./cli/confirm.ts")).confirmCommand,

@@ -66,6 +66,12 @@ export const optionTable = {
     "A file or folder with KnockSequence policies; changes are taken up at once.",
     ruleset,
   ),
+  knockdConfs: many(
+    "knockd-conf",
+    pathValue,
+    "A knockd.conf; its commands need --allow-commands. Changes are taken up at once.",
+    ruleset,
+  ),
   crd: toggle("crd", "Read KnockSequence objects from the Kubernetes API."),
   configMaps: many("configmap", configMapValue, "Read policies from this ConfigMap over the Kubernetes API."),
   namespaces: many(

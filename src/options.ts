@@ -92,7 +92,7 @@ function contradictions(options: AgentOptions): string[] {
   ];
   if (options.interfaces.includes("any") && new Set(options.interfaces).size > 1)
     problems.push("--interface any taps every interface: leave the others out.");
-  const hasPolicies = options.configs.length > 0 || readsApi(options);
+  const hasPolicies = options.configs.length + options.knockdConfs.length > 0 || readsApi(options);
   if (!hasPolicies && options.guards.length === 0 && !options.defaultDrop)
     problems.push("There is nothing to guard: name a policy file or folder with --config, or pass --crd.");
   const locked = hasPolicies ? undefined : defaultDropProblem(options, options.guards.length > 0);

@@ -1,5 +1,6 @@
 // npm test: sets up what is missing and runs every tier that needs this machine alone. `npm run bench` is the same for the
-// benchmarks, `npm run test:cluster` for the tests against Kubernetes, `npm run soak` for the soak: `npm run soak -- --minutes 5 --seed 7`.
+// benchmarks, `npm run test:cluster` for the tests against Kubernetes, `npm run soak` for the soak
+// (`npm run soak -- --minutes 5 --seed 7`), `npm run test:differential` for more random scripts beside the real knockd.
 import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -18,6 +19,7 @@ const tiers = [
 /** Those that are asked for by name. */
 const named = new Map([
   ...["bench", "soak"].map((name) => [name, { name, projects: [name], needs: ["kernel"] }]),
+  ["differential", { name: "differential", projects: ["netns"], needs: ["kernel"] }],
   ["cluster", { name: "cluster", projects: ["cluster"], needs: ["programs"] }],
 ]);
 /** Why a need cannot be met here; undefined when it can. */
@@ -27,16 +29,25 @@ const isCi = process.env.CI === "true";
 const reports = process.env.KNOCKGATE_REPORTS;
 const [first, ...rest] = process.argv.slice(2);
 const wanted = named.has(first) ? [named.get(first)] : tiers;
-const filters = first === "soak" ? soakFilters() : named.has(first) || first === undefined ? rest : [first, ...rest];
+const filters = filtersOf();
 
-/** How long the soak takes and what it begins with goes to it through the environment; there is nothing to choose from. */
-function soakFilters() {
-  const { values } = parseArgs({ args: rest, options: { minutes: { type: "string" }, seed: { type: "string" } } });
-  for (const [name, value] of Object.entries(values)) {
+function filtersOf() {
+  if (first === "soak") return numbersFor("SOAK", { minutes: undefined, seed: undefined }, []);
+  if (first === "differential")
+    return numbersFor("DIFFERENTIAL", { scripts: "5000", seed: undefined }, ["test/netns/differential.test.ts"]);
+  return named.has(first) || first === undefined ? rest : [first, ...rest];
+}
+
+/** How long a test takes and what it begins with goes to it through the environment; there is nothing to choose from. */
+function numbersFor(test, names, files) {
+  const options = Object.fromEntries(
+    Object.entries(names).map(([name, value]) => [name, { type: "string", ...(value && { default: value }) }]),
+  );
+  for (const [name, value] of Object.entries(parseArgs({ args: rest, options }).values)) {
     if (!(Number(value) >= 0)) throw new Error(`--${name} ${value} is no number`);
-    process.env[`KNOCKGATE_SOAK_${name.toUpperCase()}`] = value;
+    process.env[`KNOCKGATE_${test}_${name.toUpperCase()}`] = value;
   }
-  return [];
+  return files;
 }
 
 /** Root and network namespaces of our own. */

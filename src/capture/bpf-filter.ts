@@ -157,7 +157,7 @@ export function spansOf(ports: ReadonlySet<PortKey>, protocol: Protocol): Span[]
   const isWatched = new Uint8Array(65536);
   for (const key of ports) if (key >= base && key < base + 65536) isWatched[key - base] = 1;
   const spans: { first: number; last: number }[] = [];
-  for (let port = 1; port < 65536; port++) {
+  for (let port = 0; port < 65536; port++) {
     if (isWatched[port] === 0) continue;
     const previous = spans.at(-1);
     if (previous !== undefined && port === previous.last + 1) previous.last = port;

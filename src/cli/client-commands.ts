@@ -1,9 +1,10 @@
 import { type Command, Option } from "commander";
 import { readOptions } from "../options.ts";
 import { type Address, parseAddress } from "../policy/address.ts";
-import { parseDuration } from "../policy/duration.ts";
 import { addOptions, readOrRefuse, readSocket } from "./agent-commands.ts";
 import type { OutputFormat } from "./command-io.ts";
+import { addConvert } from "./convert-command.ts";
+import { addKnock } from "./knock-command.ts";
 import { example, type Wiring } from "./wiring.ts";
 
 /** Wires the commands that need no agent's options. */
@@ -11,56 +12,11 @@ export function addClientCommands(program: Command, wiring: Wiring): void {
   addKnock(program, wiring);
   addWatch(program, wiring);
   addCheck(program, wiring);
+  addConvert(program, wiring);
   addReplay(program, wiring);
   addGrants(program, wiring);
   addRevoke(program, wiring);
   addConfirm(program, wiring);
-}
-
-interface KnockFlags {
-  readonly udp?: true;
-  readonly delay: string;
-  readonly ipv4?: true;
-  readonly ipv6?: true;
-  readonly verbose?: true;
-  readonly open?: string;
-  readonly wait: string;
-}
-
-function addKnock(program: Command, { io, commands, finish }: Wiring): void {
-  const knock = program
-    .command("knock")
-    .description("Knocks: one SYN a TCP port, one byte a UDP port, in the order given.")
-    .version(program.version() ?? "", "-V, --version", "print the version")
-    .argument("<host>", "name or address")
-    .argument("<port...>", "what to knock on: 7000, 7000:udp or 7000/udp")
-    .option("-u, --udp", "knock on every port by UDP")
-    .option("-d, --delay <ms>", "milliseconds to wait after every hit", "0")
-    .addOption(new Option("-4, --ipv4", "use IPv4").conflicts("ipv6"))
-    .addOption(new Option("-6, --ipv6", "use IPv6").conflicts("ipv4"))
-    .option("-v, --verbose", "show every hit")
-    .option("--open <port>", "afterwards wait until this TCP port answers, and tell how long it took")
-    .option("--wait <duration>", "how long to wait for --open", "10s")
-    .addHelpText(
-      "after",
-      example("knockgate knock bastion.example 7000/udp 8000 9000/udp --open 22 && ssh bastion.example"),
-    );
-  knock.action(async (host: string, ports: string[]) => {
-    const { udp, delay, ipv4, ipv6, verbose, open, wait } = knock.opts<KnockFlags>();
-    const waitMicros =
-      parseDuration(wait) ?? knock.error(`error: --wait: "${wait}" is not a duration: write 10s or 1m.`);
-    const family = ipv6 ? 6 : ipv4 ? 4 : undefined;
-    const start = await commands.knock();
-    const flags = {
-      udp: udp === true,
-      delay,
-      family,
-      verbose: verbose === true,
-      open,
-      waitMs: waitMicros / 1000,
-    } as const;
-    finish(await start({ host, ports, ...flags }, io));
-  });
 }
 
 function addWatch(program: Command, wiring: Wiring): void {
@@ -96,7 +52,8 @@ function addCheck(program: Command, wiring: Wiring): void {
 }
 
 interface ReplayFlags {
-  readonly config: readonly string[];
+  readonly config?: readonly string[];
+  readonly knockdConf?: readonly string[];
   readonly local?: readonly Address[];
   readonly output: OutputFormat;
 }
@@ -107,21 +64,34 @@ function addReplay(program: Command, { io, commands, finish }: Wiring): void {
     "--local <ADDR>",
     "only packets to this address count; may be repeated (default: every destination)",
   );
-  const configs = new Option(
-    "--config <PATH>",
-    "a file or folder with policies; may be repeated",
-  ).makeOptionMandatory();
+  const configs = new Option("--config <PATH>", "a file or folder with policies; may be repeated");
+  const knockdConfs = new Option("--knockd-conf <PATH>", "a knockd.conf; may be repeated");
+  const collect = (text: string, before: readonly string[] = []) => [...before, text];
   replay
     .description("Tells who would have been let in by the packets of a capture file. Offline, needs no privileges.")
     .argument("<file>", "a capture in pcap format")
-    .addOption(configs.argParser<readonly string[]>((text, before = []) => [...before, text]))
+    .addOption(configs.argParser<readonly string[]>(collect))
+    .addOption(knockdConfs.argParser<readonly string[]>(collect))
     .addOption(locals.argParser<readonly Address[]>((text, before = []) => [...before, readAddress(replay, text)]))
     .addOption(outputOption("one object a line with at, source, sequence"))
-    .addHelpText("after", example("knockgate replay knocks.pcap --config ssh.yaml"));
+    .addHelpText(
+      "after",
+      example(
+        "knockgate replay knocks.pcap --config ssh.yaml",
+        "knockgate replay knocks.pcap --knockd-conf /etc/knockd.conf",
+      ),
+    );
   replay.action(async (file: string) => {
-    const { config, local = [], output } = replay.opts<ReplayFlags>();
+    const {
+      config: configs = [],
+      knockdConf: knockdConfs = [],
+      local: locals = [],
+      output,
+    } = replay.opts<ReplayFlags>();
+    if (configs.length + knockdConfs.length === 0)
+      replay.error("error: replay needs policies: name them with --config PATH or --knockd-conf PATH.");
     const start = await commands.replay();
-    finish(await start({ file, configs: config, locals: local, output }, io));
+    finish(await start({ file, configs, knockdConfs, locals, output }, io));
   });
 }
 

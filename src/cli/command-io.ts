@@ -7,7 +7,7 @@ export interface CommandIo {
   readonly stdout: TextSink;
   readonly stderr: TextSink;
   readonly env: Readonly<Record<string, string | undefined>>;
-  /** Aborted by SIGINT or SIGTERM; a command that waits ends in good order then. */
+  /** Aborted by SIGINT or SIGTERM, whose name is the reason; a command that waits ends in good order then. */
   readonly interrupted: AbortSignal;
 }
 
@@ -41,6 +41,7 @@ export interface CheckArguments {
 export interface ReplayArguments {
   readonly file: string;
   readonly configs: readonly string[];
+  readonly knockdConfs: readonly string[];
   /** Which destinations count as local; empty: every one. */
   readonly locals: readonly Address[];
   readonly output: OutputFormat;

@@ -1,105 +1,116 @@
 import { type Clock, sleep, systemClock } from "../clock.ts";
-import type { CommandIo, ExitCode } from "./command-io.ts";
+import type { CommandIo, TextSink } from "./command-io.ts";
+import { KnockError } from "./knock-error.ts";
+import { type RunCommand, runCommand } from "./knock-exec.ts";
 import { type SendHit, sendHit } from "./knock-hit.ts";
-import { waitForPort } from "./knock-open.ts";
-import { KnockError, type KnockTarget, parseTarget, portNumber, resolveHost } from "./knock-target.ts";
-
-/** What `knockgate knock` was asked. */
-export interface KnockArguments {
-  readonly host: string;
-  /** As typed, at least one: `7000`, `7000:udp`, `7000/udp`, `ssh`. */
-  readonly ports: readonly string[];
-  readonly udp: boolean;
-  /** The text behind `-d`: milliseconds as atoi(3) reads them. */
-  readonly delay: string;
-  readonly family: 4 | 6 | undefined;
-  readonly verbose: boolean;
-  /** A TCP port to wait for afterwards. */
-  readonly open: string | undefined;
-  readonly waitMs: number;
-}
+import { type ResolveHost, resolveHost } from "./knock-host.ts";
+import { type WaitForPort, waitForPort } from "./knock-open.ts";
+import { type KnockArguments, type KnockPlan, planKnock } from "./knock-plan.ts";
+import { type KnockProfile, readProfile, usualProfilesPath } from "./knock-profiles.ts";
+import { readPrivateFile } from "./private-file.ts";
 
 /** What the client does to the world; tests hand in another. */
 export interface KnockWorld {
   readonly clock: Clock;
+  readonly resolve: ResolveHost;
   readonly send: SendHit;
   readonly sleep: (delayMs: number) => Promise<void>;
-  readonly waitForPort: typeof waitForPort;
+  readonly waitForPort: WaitForPort;
+  readonly run: RunCommand;
 }
 
-const realWorld: KnockWorld = { clock: systemClock, send: sendHit, sleep, waitForPort };
+const realWorld: KnockWorld = {
+  clock: systemClock,
+  resolve: resolveHost,
+  send: sendHit,
+  sleep,
+  waitForPort,
+  run: runCommand,
+};
+
+/** How long the port of one address is waited for before the next address is knocked on as well. */
+const nextAddressMs = 1000;
 
 /**
  * knockd's `knock` in flags and packets: one hit a port in the order given, a pause after every hit. Ports are not shown unless
- * asked for, for a terminal has a history.
+ * asked for, for a terminal has a history. Nothing is sent before all is known that is needed. Resolves to the exit code: that of
+ * the command where there is one and it ran.
  */
 export async function knockCommand(
   args: KnockArguments,
   io: CommandIo,
   world: KnockWorld = realWorld,
-): Promise<ExitCode> {
+): Promise<number> {
   try {
-    const delayMs = parseDelay(args.delay);
-    const targets = args.ports.map((text) => parseTarget(text, args.udp));
-    const opening = args.open === undefined ? undefined : parseTarget(args.open, false);
-    if (opening?.protocol === "udp")
-      throw new KnockError("--open can only wait for a TCP port: UDP does not answer by itself.");
-    for (const target of targets) await hit(target, args, delayMs, io, world);
-    return opening === undefined ? 0 : await awaitOpening(opening, args, io, world);
+    const plan = await planKnock(args, await profileOf(args, io));
+    const addresses = await world.resolve(plan.host, plan.family);
+    // Standard output belongs to the command, which may be a line to ssh.
+    const told = args.exec === undefined ? io.stdout : io.stderr;
+    const knockAt = (address: string) => knock(plan, address, args.verbose ? told : undefined, world);
+    if (plan.open === undefined) {
+      await knockAt(addresses[0] ?? "");
+      return 0;
+    }
+    const { address, micros } = await knockUntilOpen(addresses, knockAt, plan.open, plan.waitMs, world);
+    const name = addresses.length > 1 ? `${plan.open}/tcp of ${address}` : `${plan.open}/tcp`;
+    if (args.exec === undefined || args.verbose)
+      told.write(`${name} answered after ${(micros / 1000).toFixed(1)} ms\n`);
+    if (args.exec === undefined) return 0;
+    return await world.run(args.exec, {
+      KNOCKGATE_HOST: plan.host,
+      KNOCKGATE_ADDRESS: address,
+      KNOCKGATE_PORT: String(plan.open),
+    });
   } catch (error) {
     if (!(error instanceof KnockError)) throw error;
-    io.stderr.write(`error: ${error.message}\n`);
+    for (const sentence of error.message.split("\n")) io.stderr.write(`error: ${sentence}\n`);
     return 1;
   }
 }
 
-/** As knockd's client reads it: what is no number is 0. */
-function parseDelay(text: string): number {
-  const delayMs = Number(/^\s*[+-]?\d{1,9}/.exec(text)?.[0] ?? 0);
-  if (delayMs < 0) throw new KnockError("delay cannot be negative");
-  return delayMs;
+async function profileOf({ host, profiles }: KnockArguments, io: CommandIo): Promise<KnockProfile | undefined> {
+  if (!host.startsWith("@")) return undefined;
+  const path = profiles ?? usualProfilesPath(io.env);
+  const file = await readPrivateFile(path);
+  if ("refused" in file) throw new KnockError(file.refused);
+  return readProfile(file.text, path, host.slice(1));
 }
 
-async function hit(
-  target: KnockTarget,
-  args: KnockArguments,
-  delayMs: number,
-  io: CommandIo,
+async function knock(
+  { hits, delayMs }: KnockPlan,
+  address: string,
+  told: TextSink | undefined,
   world: KnockWorld,
 ): Promise<void> {
-  const { address, port } = await resolveTarget(target, args);
-  if (args.verbose) io.stdout.write(`hitting ${target.protocol} ${address}:${target.portText}\n`);
-  await world.send(target.protocol, address, port);
-  if (delayMs > 0) await world.sleep(delayMs);
-}
-
-async function resolveTarget(target: KnockTarget, args: KnockArguments): Promise<{ address: string; port: number }> {
-  const [address, port] = await Promise.all([
-    resolveHost(args.host, args.family).catch((error: unknown) => {
-      if (error instanceof KnockError) throw error;
-      throw new KnockError(`Failed to resolve hostname '${args.host}': ${String((error as { code?: unknown }).code)}.`);
-    }),
-    portNumber(target),
-  ]);
-  if (port === undefined)
-    throw new KnockError(`'${target.portText}' is neither a port nor a service of /etc/services: write its number.`);
-  return { address, port };
-}
-
-async function awaitOpening(
-  target: KnockTarget,
-  args: KnockArguments,
-  io: CommandIo,
-  world: KnockWorld,
-): Promise<ExitCode> {
-  const { address, port } = await resolveTarget(target, args);
-  const micros = await world.waitForPort(address, port, args.waitMs, world.clock);
-  if (micros === undefined) {
-    io.stderr.write(
-      `error: ${port}/tcp did not answer within ${args.waitMs / 1000} s: ask \`knockgate watch\` on the server why.\n`,
-    );
-    return 1;
+  for (const { protocol, port, portText } of hits) {
+    told?.write(`hitting ${protocol} ${address}:${portText}\n`);
+    await world.send(protocol, address, port);
+    if (delayMs > 0) await world.sleep(delayMs);
   }
-  io.stdout.write(`${port}/tcp answered after ${(micros / 1000).toFixed(1)} ms\n`);
-  return 0;
+}
+
+/**
+ * Knocks on the first address and waits for the port; where it stays silent for a second the next one is knocked on too, and all
+ * knocked on so far are waited for. The time counts from the end of the first knock. Throws KnockError when it has run out.
+ */
+async function knockUntilOpen(
+  addresses: readonly string[],
+  knockAt: (address: string) => Promise<void>,
+  port: number,
+  waitMs: number,
+  { clock, waitForPort }: KnockWorld,
+): Promise<{ readonly address: string; readonly micros: number }> {
+  let beganMicros: number | undefined;
+  for (const [at, next] of addresses.entries()) {
+    await knockAt(next);
+    beganMicros ??= clock.nowMicros();
+    const leftMs = waitMs - (clock.nowMicros() - beganMicros) / 1000;
+    const isLast = at === addresses.length - 1;
+    const knocked = addresses.slice(0, at + 1);
+    const address = await waitForPort(knocked, port, isLast ? leftMs : Math.min(leftMs, nextAddressMs), clock);
+    if (address !== undefined) return { address, micros: clock.nowMicros() - beganMicros };
+  }
+  throw new KnockError(
+    `${port}/tcp did not answer within ${waitMs / 1000} s: ask \`knockgate watch\` on the server why.`,
+  );
 }

@@ -11,7 +11,8 @@ export function processIo(): CommandIo {
     env: process.env,
     get interrupted() {
       // Only who asks takes the signals over: without that they end the process as usual.
-      if (!listening) for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => interruption.abort());
+      if (!listening)
+        for (const name of ["SIGINT", "SIGTERM"] as const) process.once(name, () => interruption.abort(name));
       listening = true;
       return interruption.signal;
     },

@@ -2,6 +2,7 @@ import { Command, CommanderError } from "commander";
 import { addAgentCommands } from "./agent-commands.ts";
 import { addClientCommands } from "./client-commands.ts";
 import type { CommandIo } from "./command-io.ts";
+import { addKnockd, isKnockd } from "./knockd-usage.ts";
 import { programVersion } from "./program-version.ts";
 import { type CommandLoaders, example, type Wiring } from "./wiring.ts";
 
@@ -22,11 +23,12 @@ export async function runProgram(argv: readonly string[], io: CommandIo, command
       code = result;
     },
   });
+  if (isKnockd(argv)) program.enablePositionalOptions(); // its -V is knockd's
   try {
     await program.parseAsync([...argv], { from: "user" });
     return code;
   } catch (error) {
-    if (error instanceof CommanderError) return isAnswer(error) ? 0 : wrongUsage;
+    if (error instanceof CommanderError) return isAnswer(error) || isKnockd(argv) ? 0 : wrongUsage;
     io.stderr.write(`error: ${describeError(error, io)}\n`);
     return failed;
   }
@@ -60,6 +62,7 @@ export function buildProgram(wiring: Wiring): Command {
     );
   addAgentCommands(program, wiring);
   addClientCommands(program, wiring);
+  addKnockd(program, wiring);
   for (const command of program.commands) command.showHelpAfterError(`See knockgate ${command.name()} -h.`);
   return program;
 }

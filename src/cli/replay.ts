@@ -1,8 +1,8 @@
 import type { CaptureReport } from "../capture/packet-source.ts";
 import { SavefileSource } from "../capture/savefile-source.ts";
 import { watchFor } from "../capture-watch.ts";
-import { readFiles } from "../config-source/config-files.ts";
-import { type Cidr, formatAddress } from "../policy/address.ts";
+import { readAllFiles } from "../config-source/config-files.ts";
+import { type Cidr, contains, formatAddress } from "../policy/address.ts";
 import { compile } from "../policy/compile.ts";
 import type { Policy } from "../policy/policy.ts";
 import { KnockTracker } from "../sequence/knock-tracker.ts";
@@ -31,7 +31,7 @@ const rowsPerTable = 1000;
  * 1 when a file cannot be read or no policy is left.
  */
 export async function replayCommand(args: ReplayArguments, io: CommandIo): Promise<ExitCode> {
-  const { snapshot } = await readFiles(args.configs);
+  const snapshot = await readAllFiles(args);
   // Nothing is run or opened here, so that no policy is refused for what it would run or open.
   const options = { guards: [], served: [], allowCommands: true, allowCritical: true, defaultNamespace: "default" };
   const { policies, problems } = compile(snapshot.documents, options);
@@ -41,7 +41,9 @@ export async function replayCommand(args: ReplayArguments, io: CommandIo): Promi
   }
   if (snapshot.failures.length > 0) return 1;
   if (policies.length === 0) {
-    io.stderr.write(`error: ${args.configs.join(" ")} has no policy to follow: see knockgate check.\n`);
+    io.stderr.write(
+      `error: ${[...args.configs, ...args.knockdConfs].join(" ")} has no policy to follow: see knockgate check.\n`,
+    );
     return 1;
   }
   const local = args.locals.map((address) => ({ address, prefixBits: 128 }));
@@ -56,6 +58,7 @@ export async function replay(what: Replay, io: CommandIo): Promise<ExitCode> {
     maxSources,
     report: { outcome: () => {}, evicted: () => {} },
     complete: (completion) => admitted.add(completion),
+    isLocal: (target) => what.local === "everything" || what.local.some((range) => contains(range, target)),
   });
   tracker.usePolicies(what.policies);
   const source = new SavefileSource(what.file, progress.report);

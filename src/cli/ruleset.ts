@@ -1,4 +1,4 @@
-import { readFiles } from "../config-source/config-files.ts";
+import { readAllFiles } from "../config-source/config-files.ts";
 import { gateSpecFor } from "../gate-spec.ts";
 import { renderRuleset } from "../nftables/table-plan.ts";
 import { type AgentOptions, defaultDropProblem } from "../options.ts";
@@ -11,7 +11,7 @@ import type { CommandIo, ExitCode } from "./command-io.ts";
  * running agent only.
  */
 export async function rulesetCommand(options: AgentOptions, io: CommandIo): Promise<ExitCode> {
-  const { snapshot } = await readFiles(options.configs);
+  const snapshot = await readAllFiles(options);
   const { guards, serves: served, allowCommands, allowCritical } = options;
   const defaults = { guards, served, allowCommands, allowCritical, defaultNamespace: "default" };
   const compilation = compile(snapshot.documents, defaults);

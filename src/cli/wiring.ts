@@ -10,7 +10,9 @@ import type {
   RevokeArguments,
   WatchArguments,
 } from "./command-io.ts";
-import type { KnockArguments } from "./knock.ts";
+import type { ConvertArguments } from "./convert.ts";
+import type { KnockArguments } from "./knock-plan.ts";
+import type { KnockdArguments } from "./knockd.ts";
 
 /** A command: what it was asked and the world in, an exit code out. */
 export type CommandOf<Arguments> = (args: Arguments, io: CommandIo) => Promise<number>;
@@ -19,9 +21,11 @@ export type CommandOf<Arguments> = (args: Arguments, io: CommandIo) => Promise<n
 export interface CommandLoaders {
   agent(): Promise<CommandOf<AgentOptions>>;
   knock(): Promise<CommandOf<KnockArguments>>;
+  knockd(): Promise<CommandOf<KnockdArguments>>;
   watch(): Promise<CommandOf<WatchArguments>>;
   check(): Promise<CommandOf<CheckArguments>>;
   ruleset(): Promise<CommandOf<AgentOptions>>;
+  convert(): Promise<CommandOf<ConvertArguments>>;
   replay(): Promise<CommandOf<ReplayArguments>>;
   grants(): Promise<CommandOf<GrantsArguments>>;
   revoke(): Promise<CommandOf<RevokeArguments>>;

@@ -1,7 +1,9 @@
 import { constants } from "node:fs";
 import { type FileHandle, open, readdir, realpath, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
-import type { ConfigDocument, Snapshot } from "./config-source.ts";
+import type { WrittenText } from "../policy/document.ts";
+import { readKnockdConf } from "../policy/knockd-conf.ts";
+import type { WrittenSnapshot } from "./config-source.ts";
 
 /** What there is to read, found without reading a file. */
 export interface Survey {
@@ -11,6 +13,15 @@ export interface Survey {
   readonly folders: readonly string[];
   /** Equal while nothing has changed, as far as names, inodes, sizes and times tell. */
   readonly signature: string;
+}
+
+/** What was read. */
+export interface FilesRead {
+  readonly snapshot: WrittenSnapshot;
+  /** Of the survey with these companions. */
+  readonly signature: string;
+  /** The one-time files that knockd.conf files name. */
+  readonly companions: readonly string[];
 }
 
 /** Bounds: what a configuration never needs, and what a mistaken path (`/`) would otherwise cost. */
@@ -29,20 +40,35 @@ export function isConfigName(name: string): boolean {
  * Reads files, and the `*.yaml`, `*.yml` and `*.json` directly in folders, by name. Hidden entries are skipped, the
  * kubelet's `..data` among them, symbolic links followed. Never rejects: what cannot be read is a failure of the snapshot.
  */
-export async function readFiles(
-  paths: readonly string[],
-): Promise<{ readonly snapshot: Snapshot; readonly signature: string }> {
+export async function readFiles(paths: readonly string[], format?: WrittenText["format"]): Promise<FilesRead> {
+  let companions: readonly string[] = [];
   let survey = await surveyFiles(paths);
   for (let tries = 1; ; tries++) {
-    const snapshot = await readAll(survey);
-    const after = await surveyFiles(paths);
-    if (after.signature === survey.signature || tries === mostTries) return { snapshot, signature: survey.signature };
-    survey = after;
+    const snapshot = await readAll(survey, format);
+    const named = snapshot.documents.flatMap(oneTimeNames);
+    const after = await surveyFiles(paths, companions);
+    const isSame = after.signature === survey.signature && named.join("\n") === companions.join("\n");
+    if (isSame || tries === mostTries) return { snapshot, signature: survey.signature, companions };
+    companions = named;
+    survey = await surveyFiles(paths, companions);
   }
 }
 
-/** Looks at names, inodes, sizes and times only. Never rejects. */
-export async function surveyFiles(paths: readonly string[]): Promise<Survey> {
+/** Reads policy files and folders, and knockd.conf files, as one snapshot. Never rejects. */
+export async function readAllFiles(paths: {
+  readonly configs: readonly string[];
+  readonly knockdConfs: readonly string[];
+}): Promise<WrittenSnapshot> {
+  const { snapshot: resources } = await readFiles(paths.configs);
+  const { snapshot: doors } = await readFiles(paths.knockdConfs, "knockd-conf");
+  return {
+    documents: [...resources.documents, ...doors.documents],
+    failures: [...resources.failures, ...doors.failures],
+  };
+}
+
+/** Looks at names, inodes, sizes and times only; at those of companions too. Never rejects. */
+export async function surveyFiles(paths: readonly string[], companions: readonly string[] = []): Promise<Survey> {
   const files = new Set<string>();
   const folders = new Set<string>();
   const failures: string[] = [];
@@ -58,7 +84,7 @@ export async function surveyFiles(paths: readonly string[]): Promise<Survey> {
   if (files.size > mostFiles)
     failures.push(`There are more than ${mostFiles} files: name a folder that holds only policies.`);
   const kept = [...files].slice(0, mostFiles);
-  for (const file of kept) {
+  for (const file of [...kept, ...companions]) {
     stamps.push(await stampOf(file));
     const real = await realpath(file).catch(() => undefined);
     folders.add(dirname(real ?? resolve(file)));
@@ -93,8 +119,8 @@ async function stampOf(path: string): Promise<string> {
   }
 }
 
-async function readAll(survey: Survey): Promise<Snapshot> {
-  const documents: ConfigDocument[] = [];
+async function readAll(survey: Survey, format: WrittenText["format"] | undefined): Promise<WrittenSnapshot> {
+  const documents: WrittenText[] = [];
   const failures = [...survey.failures];
   let bytes = 0;
   for (const path of survey.files) {
@@ -107,9 +133,32 @@ async function readAll(survey: Survey): Promise<Snapshot> {
       break;
     }
     if ("failure" in read) failures.push(read.failure);
-    else documents.push({ origin: path, format: path.endsWith(".conf") ? "knockd-conf" : "yaml", text: read.text });
+    else documents.push(await documentOf(path, read.text, format));
   }
   return { documents, failures };
+}
+
+/** Without a format the name decides. */
+async function documentOf(
+  origin: string,
+  text: string,
+  given: WrittenText["format"] | undefined,
+): Promise<WrittenText> {
+  const format = given ?? (origin.endsWith(".conf") ? "knockd-conf" : "yaml");
+  if (format === "yaml") return { origin, format, text };
+  const oneTimeFiles = new Map<string, string>();
+  for (const name of oneTimeNames({ format, text })) {
+    const read = await readOne(name);
+    if ("text" in read) oneTimeFiles.set(name, read.text);
+  }
+  return { origin, format, text, oneTimeFiles: Object.fromEntries(oneTimeFiles) };
+}
+
+/** The one-time files that a knockd.conf names, whether they are there or not. */
+function oneTimeNames({ format, text }: Pick<WrittenText, "format" | "text">): readonly string[] {
+  if (format === "yaml") return [];
+  const names = readKnockdConf(text).doors.flatMap(({ oneTimeFile }) => oneTimeFile ?? []);
+  return [...new Set(names)].slice(0, mostFiles);
 }
 
 type ReadOne = { readonly bytes: number } & ({ readonly text: string } | { readonly failure: string });

@@ -1,4 +1,4 @@
-import type { ConfigText } from "../policy/document.ts";
+import type { ConfigText, WrittenText } from "../policy/document.ts";
 
 /** One text of configuration: YAML with one or more KnockSequence documents, a knockd.conf, or an object of the API. */
 export type ConfigDocument = ConfigText;
@@ -8,6 +8,11 @@ export interface Snapshot {
   readonly documents: readonly ConfigDocument[];
   /** What could not be read, one sentence each. A snapshot with failures never replaces a good one. */
   readonly failures: readonly string[];
+}
+
+/** The snapshot of a source that reads texts. */
+export interface WrittenSnapshot extends Snapshot {
+  readonly documents: readonly WrittenText[];
 }
 
 /**

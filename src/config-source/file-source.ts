@@ -1,6 +1,7 @@
 import type { Clock, Timer } from "../clock.ts";
+import type { WrittenText } from "../policy/document.ts";
 import { readFiles, surveyFiles } from "./config-files.ts";
-import type { ConfigSource, Snapshot } from "./config-source.ts";
+import type { ConfigSource, WrittenSnapshot } from "./config-source.ts";
 import { FolderWatch } from "./folder-watch.ts";
 
 /** After a change nothing may happen for this long before the files are read: a save is often several writes. */
@@ -16,26 +17,35 @@ const pollMs = 2000;
  * is a failure in the snapshot, and is looked for again.
  */
 export class FileSource implements ConfigSource {
-  readonly name = "files";
+  readonly name: string;
   readonly origin: string;
   private readonly paths: readonly string[];
+  private readonly format: WrittenText["format"] | undefined;
   private readonly clock: Clock;
   private readonly watch = new FolderWatch(() => this.touch());
-  private deliver: (snapshot: Snapshot) => void = () => {};
+  private deliver: (snapshot: WrittenSnapshot) => void = () => {};
   private signature = "";
+  private companions: readonly string[] = [];
   private work: Promise<void> = Promise.resolve();
   private poll: Timer | undefined;
   private settle: Timer | undefined;
   private firstTouchMicros: number | undefined;
   private closed = false;
 
-  constructor(options: { readonly paths: readonly string[]; readonly clock: Clock }) {
+  /** Without a format the names of the files decide. */
+  constructor(options: {
+    readonly paths: readonly string[];
+    readonly clock: Clock;
+    readonly format?: WrittenText["format"];
+  }) {
+    this.name = options.format === "knockd-conf" ? "knockd-conf" : "files";
     this.paths = options.paths;
     this.origin = options.paths.join(",");
     this.clock = options.clock;
+    this.format = options.format;
   }
 
-  async start(deliver: (snapshot: Snapshot) => void): Promise<void> {
+  async start(deliver: (snapshot: WrittenSnapshot) => void): Promise<void> {
     this.deliver = deliver;
     await this.reread();
     this.schedulePoll();
@@ -62,9 +72,10 @@ export class FileSource implements ConfigSource {
   private async read(): Promise<void> {
     this.firstTouchMicros = undefined;
     // Watching comes before reading, so that a change in between is told.
-    await this.watch.use((await surveyFiles(this.paths)).folders);
-    const files = await readFiles(this.paths);
+    await this.watch.use((await this.survey()).folders);
+    const files = await readFiles(this.paths, this.format);
     this.signature = files.signature;
+    this.companions = files.companions;
     if (!this.closed) this.deliver(files.snapshot);
   }
 
@@ -80,7 +91,7 @@ export class FileSource implements ConfigSource {
 
   private async readIfChanged(): Promise<void> {
     this.firstTouchMicros = undefined;
-    if ((await surveyFiles(this.paths)).signature !== this.signature) await this.read();
+    if ((await this.survey()).signature !== this.signature) await this.read();
   }
 
   private schedulePoll(): void {
@@ -92,6 +103,10 @@ export class FileSource implements ConfigSource {
 
   /** A change that only the poll has seen settles like any other. */
   private async look(): Promise<void> {
-    if ((await surveyFiles(this.paths)).signature !== this.signature) this.touch();
+    if ((await this.survey()).signature !== this.signature) this.touch();
+  }
+
+  private survey() {
+    return surveyFiles(this.paths, this.companions);
   }
 }

@@ -81,9 +81,10 @@ function isSnapshot(value: unknown): value is KeptSnapshot {
 function isDocument(value: unknown): value is ConfigDocument {
   const document = value as Partial<WrittenText> | Partial<ObjectText>;
   if (typeof document.origin !== "string") return false;
-  if (document.format !== "object")
-    return (document.format === "yaml" || document.format === "knockd-conf") && typeof document.text === "string";
-  return typeof document.object?.uid === "string" && isSecret(document.secret);
+  if (document.format === "object") return typeof document.object?.uid === "string" && isSecret(document.secret);
+  const { format, text, oneTimeFiles = {} } = document as Partial<WrittenText>;
+  const texts: readonly unknown[] = [text, ...Object.values(oneTimeFiles)];
+  return (format === "yaml" || format === "knockd-conf") && texts.every((one) => typeof one === "string");
 }
 
 function isSecret(secret: SecretSteps | undefined): boolean {

@@ -2,7 +2,7 @@ import { release } from "node:os";
 import { parseAddressList } from "../capture/address-list.ts";
 import { planTaps } from "../capture/taps.ts";
 import type { Clock } from "../clock.ts";
-import { readFiles } from "../config-source/config-files.ts";
+import { readAllFiles } from "../config-source/config-files.ts";
 import { ControlClient } from "../control/control-client.ts";
 import { gateSpecFor } from "../gate-spec.ts";
 import { renderRuleset } from "../nftables/table-plan.ts";
@@ -40,8 +40,9 @@ export async function examine(parts: ExaminationParts): Promise<readonly Finding
   return [...programs, ...network.findings, ...tables, finding, ...host];
 }
 
-async function readPolicies({ configs, guards, serves, allowCommands, allowCritical }: AgentOptions) {
-  const { snapshot } = await readFiles(configs);
+async function readPolicies(options: AgentOptions) {
+  const { guards, serves, allowCommands, allowCritical } = options;
+  const snapshot = await readAllFiles(options);
   const compileOptions = { guards, served: serves, allowCommands, allowCritical, defaultNamespace: "default" };
   const compilation = compile(snapshot.documents, compileOptions);
   const { rejected, policies, guarded } = compilation;

@@ -33,7 +33,7 @@ export const refusals = [
   "source-not-allowed",
   "port-not-allowed",
   "kernel-error",
-  "commands-not-allowed",
+  "one-time",
 ] as const;
 export type Refusal = (typeof refusals)[number];
 

@@ -68,7 +68,15 @@ export const logEvents = {
     help: "Standard output was too slow or closed; `count` lines were thrown away.",
   },
   "socket-failed": { level: "warn", help: "The control socket had a fault." },
-  "command-failed": { level: "warn", help: "A command of a policy failed." },
+  "command-ended": {
+    level: "info",
+    help: "A command of a policy has ended with exit code 0; `output` is what it wrote.",
+  },
+  "command-failed": {
+    level: "warn",
+    help: "A command of a policy failed, took too long or could not be started; `reason` or `exitCode` says how.",
+  },
+  "command-warned": { level: "warn", help: "Commands go on with less than they should have; the message says what." },
   "grant-added": { level: "info", help: "A door was opened for a source." },
   "grant-renewed": { level: "info", help: "A door that was open stays open for longer." },
   "grant-shortened": {

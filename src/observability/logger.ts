@@ -22,6 +22,10 @@ export interface LogFields {
   readonly interfaces?: readonly string[] | undefined;
   readonly version?: string | undefined;
   readonly mode?: string | undefined;
+  readonly moment?: string | undefined;
+  readonly seconds?: number | undefined;
+  readonly exitCode?: number | undefined;
+  readonly output?: string | undefined;
 }
 
 /** The fields of an audit record. */

@@ -1,4 +1,5 @@
 import { captureDropReasons, restartCauses as captureRestartCauses } from "../capture/packet-source.ts";
+import { commandResults } from "../command/command-report.ts";
 import { dropReasons } from "../decode/knock.ts";
 import { restartCauses, watchedResources } from "../kubernetes/reflector-report.ts";
 import { protocols } from "../policy/port.ts";
@@ -124,6 +125,18 @@ export const metricTable = {
     name: "knockgate_grants_total",
     help: "Grants asked for by knocks and KnockGrants, by result. A grant of several ports counts once.",
     labels: { policy: policyLabel, result: grantResults },
+  },
+  commands: {
+    type: "counter",
+    name: "knockgate_commands_total",
+    help: "Commands of policies that have ended, by result; refused ones were not started.",
+    labels: { policy: policyLabel, result: commandResults },
+  },
+  oneTimeExhausted: {
+    type: "gauge",
+    name: "knockgate_one_time_exhausted",
+    help: "Doors that are disabled because their file of one-time sequences is used up.",
+    labels: {},
   },
   grantsActive: {
     type: "gauge",

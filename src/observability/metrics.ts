@@ -1,5 +1,6 @@
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { CaptureDropReason, RestartCause } from "../capture/packet-source.ts";
+import { type CommandResult, commandResults } from "../command/command-report.ts";
 import { type DropReason, type Knock, protocolNumber } from "../decode/knock.ts";
 import type { WatchedResource, RestartCause as WatchRestartCause } from "../kubernetes/reflector-report.ts";
 import { type Family, familyOf } from "../policy/address.ts";
@@ -130,16 +131,22 @@ export class Metrics {
   usePolicies(names: readonly string[]): void {
     for (const policy of this.policies.replace(names)) {
       for (const result of grantResults) this.series.counter.grants.remove({ policy, result });
+      for (const result of commandResults) this.series.counter.commands.remove({ policy, result });
     }
     for (const name of this.policies) this.policySeries(name);
   }
 
   private policySeries(policy: string): void {
     for (const result of grantResults) this.series.counter.grants.inc({ policy, result }, 0);
+    for (const result of commandResults) this.series.counter.commands.inc({ policy, result }, 0);
   }
 
   grant(policyName: string, result: GrantResult): void {
     this.series.counter.grants.inc({ policy: this.policies.labelFor(policyName), result });
+  }
+
+  command(policyName: string, result: CommandResult): void {
+    this.series.counter.commands.inc({ policy: this.policies.labelFor(policyName), result });
   }
 
   /** Live grants of one policy. Names with none are not kept, so the map is bounded by the grants. */
@@ -179,6 +186,11 @@ export class Metrics {
     this.series.gauge.configReloadTime.set(wallSeconds);
     this.series.gauge.configPolicies.set({ state: "accepted" }, accepted);
     this.series.gauge.configPolicies.set({ state: "rejected" }, rejected);
+  }
+
+  /** Doors of a knockd.conf whose one-time file is used up. */
+  oneTimeExhausted(count: number): void {
+    this.series.gauge.oneTimeExhausted.set(count);
   }
 
   configRefused(): void {

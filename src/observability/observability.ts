@@ -1,6 +1,7 @@
 import type { Writable } from "node:stream";
 import type { CaptureReport } from "../capture/packet-source.ts";
 import type { Clock } from "../clock.ts";
+import type { CommandReport } from "../command/command-report.ts";
 import type { ConfigReport } from "../config-source/config-report.ts";
 import type { ConfirmationReport } from "../confirmation.ts";
 import type { GrantReport } from "../grant/grant-report.ts";
@@ -11,9 +12,11 @@ import type { ReplicationReport } from "../replication/replication-report.ts";
 import type { KnockEngine, SequenceReport } from "../sequence/outcome.ts";
 import { AuditLog } from "./audit-log.ts";
 import { Health, type Readiness, type Stage } from "./health.ts";
+import type { KnockdLog } from "./knockd-log.ts";
 import type { EventLevel, LogEventName } from "./log-events.ts";
 import { type LogFields, type LogFormat, Logger } from "./logger.ts";
 import { type BuildInfo, Metrics } from "./metrics.ts";
+import { ObservedCommands } from "./observed-commands.ts";
 import { ObservedConfirmation } from "./observed-confirmation.ts";
 import { ObservedKubernetes } from "./observed-kubernetes.ts";
 import { ObservedReplication } from "./observed-replication.ts";
@@ -29,6 +32,8 @@ export interface ObservabilityOptions {
   readonly logFormat: LogFormat;
   /** Where the log goes; never waited for. */
   readonly stdout: Writable;
+  /** Is told what knockd logs, and when an interface is waited for. */
+  readonly knockd?: { readonly log: KnockdLog; readonly waitingFor: () => void } | undefined;
 }
 
 /**
@@ -39,6 +44,7 @@ export class Observability {
   readonly capture: CaptureReport;
   readonly sequence: SequenceReport;
   readonly grants: GrantReport;
+  readonly commands: CommandReport;
   readonly gate: GateReport;
   readonly config: ConfigReport;
   readonly confirmation: ConfirmationReport;
@@ -50,6 +56,7 @@ export class Observability {
   private readonly logger: Logger;
   private readonly health = new Health();
   private readonly hub: WatchHub;
+  private readonly knockdLog: KnockdLog | undefined;
   private readonly observedCapture: ObservedCapture;
   private readonly observedConfig: ObservedConfig;
   private readonly observedGate: ObservedGate;
@@ -73,10 +80,13 @@ export class Observability {
     this.metrics = this.createMetrics();
     this.metrics.buildInfo(build);
     const sinks = this.sinks();
-    this.capture = this.observedCapture = new ObservedCapture(sinks);
+    const { knockd } = options;
+    this.knockdLog = knockd?.log;
+    this.capture = this.observedCapture = new ObservedCapture(sinks, knockd?.waitingFor);
     this.config = this.observedConfig = new ObservedConfig(sinks);
-    this.sequence = this.observedSequence = new ObservedSequence(this.metrics, this.hub);
+    this.sequence = this.observedSequence = new ObservedSequence(this.metrics, this.hub, knockd?.log);
     this.grants = new ObservedGrants(sinks);
+    this.commands = new ObservedCommands(sinks, knockd?.log);
     this.gate = this.observedGate = new ObservedGate(sinks);
     this.confirmation = new ObservedConfirmation(sinks);
     this.replication = new ObservedReplication(sinks);
@@ -99,6 +109,7 @@ export class Observability {
     this.policyNames = policies.map((policy) => policy.name);
     this.metrics.usePolicies(this.policyNames);
     this.observedSequence.usePolicies(policies);
+    this.knockdLog?.usePolicies(policies);
   }
 
   /** The tracker whose size a scrape shows. */

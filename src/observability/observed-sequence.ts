@@ -12,11 +12,14 @@ import type { WatchEvent, WatchHub } from "./watch-hub.ts";
  * are told says how far a source is and why it fell back, never which port it was.
  */
 export class ObservedSequence implements SequenceReport {
+  private readonly also: Pick<SequenceReport, "outcome"> | undefined;
   private readonly metrics: Metrics;
   private readonly hub: WatchHub;
   private names: ReadonlyMap<PolicyId, string> = new Map();
 
-  constructor(metrics: Metrics, hub: WatchHub) {
+  /** `also` is told every outcome. */
+  constructor(metrics: Metrics, hub: WatchHub, also?: Pick<SequenceReport, "outcome">) {
+    this.also = also;
     this.metrics = metrics;
     this.hub = hub;
   }
@@ -28,6 +31,7 @@ export class ObservedSequence implements SequenceReport {
 
   outcome(kind: OutcomeKind, sequence: Sequence, step: number, knock: Knock): void {
     this.metrics.knock(kind, knock);
+    this.also?.outcome(kind, sequence, step, knock);
     if (this.hub.watched) this.hub.tell(knock.source, () => this.watchEvent(kind, sequence, step, knock));
   }
 

@@ -43,10 +43,13 @@ export interface ConfigStatus {
 /** The capture's report: counts, the stage's health, and a line when what is tapped changes. */
 export class ObservedCapture implements CaptureReport {
   private readonly sinks: ReportSinks;
+  private readonly missing: () => void;
   private current: CaptureStatus = { interfaces: [], waitingFor: [] };
 
-  constructor(sinks: ReportSinks) {
+  /** `missing` is called when an interface that was asked for is not there. */
+  constructor(sinks: ReportSinks, missing: () => void = () => {}) {
     this.sinks = sinks;
+    this.missing = missing;
   }
 
   get status(): CaptureStatus {
@@ -73,6 +76,7 @@ export class ObservedCapture implements CaptureReport {
 
   capturing(interfaces: readonly string[], waitingFor: readonly string[], trouble?: string): void {
     this.sinks.metrics.capturing(interfaces, waitingFor);
+    if (waitingFor.length > 0) this.missing();
     const before = this.current;
     this.current = { interfaces: [...interfaces], waitingFor: [...waitingFor] };
     this.sinks.setStage("capture", captureReason(this.current, trouble));
@@ -219,6 +223,7 @@ export class ObservedConfig implements ConfigReport {
     this.everAccepted = true;
     this.current = { rejected, problems: [...problems], stale: undefined };
     this.sinks.metrics.configAccepted(accepted, rejected, this.sinks.clock.wallMicros() / 1e6);
+    this.sinks.metrics.oneTimeExhausted(problems.filter(({ code }) => code === "one-time-exhausted").length);
     this.sinks.setStage("config", undefined);
     this.sinks.logger.log("config-accepted", "The configuration is in force.", { accepted, rejected });
     for (const problem of problems) this.tellProblem(problem);

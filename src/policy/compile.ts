@@ -3,8 +3,9 @@ import { isCritical } from "./conflicts.ts";
 import { drawDecoys } from "./decoys.ts";
 import { type ConfigText, type RawResource, readText } from "./document.ts";
 import { type Draft, draftPolicy } from "./draft.ts";
-import { problemFor, rejects } from "./finding.ts";
+import { type Finding, problemFor, rejects } from "./finding.ts";
 import { fingerprintOf } from "./fingerprint.ts";
+import { draftDoor } from "./knockd-draft.ts";
 import { concernOf, type NodeLabels } from "./node-selector.ts";
 import type { Policy, Sequence } from "./policy.ts";
 import { formatPort, type Port, portKey, portOfKey } from "./port.ts";
@@ -12,6 +13,7 @@ import type { Problem } from "./problem.ts";
 import { problemOf } from "./problem-catalogue.ts";
 import { knockSequenceSchema } from "./schema.ts";
 import { schemaProblems } from "./schema-problem.ts";
+import { unguardedDoors } from "./unguarded-doors.ts";
 
 /** What besides the texts decides about a policy. */
 export interface CompileOptions {
@@ -25,6 +27,8 @@ export interface CompileOptions {
   readonly defaultNamespace: string;
   /** This node's, where they are known: policies for other nodes are left out before anything else is read of them. */
   readonly nodeLabels?: NodeLabels | undefined;
+  /** Doors of a knockd.conf without an IPv6 target count IPv4 only (knockd's `-4`). */
+  readonly onlyIpv4?: boolean;
   /** Policies in force that must not lose their doors because a new version of them is rejected; see admission.ts. */
   readonly standing?: readonly Policy[] | undefined;
 }
@@ -66,7 +70,9 @@ export function compile(texts: readonly ConfigText[], options: CompileOptions): 
   const admission = admit(drafts, resources, { ...options, guards });
   const policies = finish(admission, guards, options.served);
   const tooMany = surplus.map((resource) => problemFor(resource, { code: "policies-too-many", path: [] }));
-  const found = [...read.flatMap((text) => text.problems), ...problems, ...admission.problems];
+  const guarded = portSet([...guards, ...[...policies, ...waiting].flatMap(({ opens }) => opens?.ports ?? [])]);
+  const unguarded = unguardedDoors(admission.accepted, guarded);
+  const found = [...read.flatMap((text) => text.problems), ...problems, ...admission.problems, ...unguarded];
   const nameless = problems.filter(({ policy }) => policy === undefined);
   return {
     policies,
@@ -76,7 +82,7 @@ export function compile(texts: readonly ConfigText[], options: CompileOptions): 
     names: new Set(resources.flatMap(({ policy }) => policy ?? [])),
     unreadable: [...read.flatMap((text) => text.unreadable), ...nameless, ...tooMany],
     outdated: new Set(admission.problems.flatMap(({ code, place }) => (code === "previous-kept" ? place.origin : []))),
-    guarded: portSet([...guards, ...[...policies, ...waiting].flatMap(({ opens }) => opens?.ports ?? [])]),
+    guarded,
     cutting: portSet(policies.flatMap(({ opens }) => (opens?.established === "Cut" ? opens.ports : []))),
   };
 }
@@ -86,18 +92,21 @@ function draftAll(resources: readonly RawResource[], options: CompileOptions) {
   const drafts: Draft[] = [];
   const waiting: Draft[] = [];
   const problems: Problem[] = [];
-  for (const resource of resources) {
-    const parsed = knockSequenceSchema.safeParse(resource.value);
-    if (!parsed.success) {
-      problems.push(...schemaProblems(resource, parsed.error.issues));
-      continue;
-    }
-    const { draft, findings } = draftPolicy(resource, parsed.data, options);
+  const take = (resource: RawResource, { draft, findings }: { draft: Draft; findings: readonly Finding[] }) => {
     problems.push(...findings.map((finding) => problemFor(resource, finding)));
     const rejections = findings.filter(rejects);
     if (rejections.length === 0) drafts.push(draft);
     // It was in force before the restart: until its steps are known nobody gets in, and nobody else does either.
     else if (rejections.every(({ code }) => code === "secret-not-kept")) waiting.push(draft);
+  };
+  for (const resource of resources) {
+    if (resource.door !== undefined) {
+      take(resource, draftDoor(resource, resource.door, options));
+      continue;
+    }
+    const parsed = knockSequenceSchema.safeParse(resource.value);
+    if (parsed.success) take(resource, draftPolicy(resource, parsed.data, options));
+    else problems.push(...schemaProblems(resource, parsed.error.issues));
   }
   return { drafts, waiting, problems };
 }
@@ -116,9 +125,10 @@ function finish({ kept, accepted }: Admission, guards: readonly Port[], served: 
 }
 
 function policyOf(draft: Draft, isTaken: (key: number) => boolean): Policy {
-  const { id, name, uid, opensBy, closesBy, opens, run, decoys } = draft;
-  const policy = { id, name, uid, opensBy, closesBy, opens, run, fingerprint: fingerprintOf(draft) };
-  return withSequences(policy, (sequence) => ({ ...sequence, decoys: drawDecoys(sequence.steps, decoys, isTaken) }));
+  const { id, name, uid, opensBy, closesBy, opens, run, knockd, decoys } = draft;
+  const policy = { id, name, uid, opensBy, closesBy, opens, run, knockd, fingerprint: fingerprintOf(draft) };
+  const count = opensBy.matching === "Knockd" ? 0 : decoys; // knockd does not see ports that nobody knocks on
+  return withSequences(policy, (sequence) => ({ ...sequence, decoys: drawDecoys(sequence.steps, count, isTaken) }));
 }
 
 function withSequences(policy: Policy, change: (sequence: Sequence) => Sequence): Policy {

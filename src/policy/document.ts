@@ -1,9 +1,12 @@
 import { LineCounter } from "yaml";
 import { isNamespace, isObjectName } from "./field.ts";
 import { type Finding, problemFor, rejects } from "./finding.ts";
+import { readKnockdText } from "./knockd-document.ts";
+import type { KnockdDoor } from "./knockd-door.ts";
 import { nearestName } from "./nearest-name.ts";
+import type { OneTimeFiles } from "./one-time.ts";
 import type { ObjectIdentity, Place, Problem } from "./problem.ts";
-import { type ProblemCode, problemOf } from "./problem-catalogue.ts";
+import { problemOf } from "./problem-catalogue.ts";
 import { apiVersion, kind } from "./schema.ts";
 import type { SecretSteps } from "./secret-steps.ts";
 import { type Path, readYaml, type YamlDocument } from "./yaml-document.ts";
@@ -17,6 +20,8 @@ export interface WrittenText {
   readonly origin: string;
   readonly format: "yaml" | "knockd-conf";
   readonly text: string;
+  /** With a knockd.conf: the one-time files that it names. */
+  readonly oneTimeFiles?: OneTimeFiles | undefined;
   /** Whether it came over the Kubernetes API, from which no commands are taken. */
   readonly isFromApi?: boolean | undefined;
 }
@@ -32,9 +37,11 @@ export interface ObjectText {
   readonly secret?: SecretSteps | undefined;
 }
 
-/** A KnockSequence as it was written, before validation. */
+/** A KnockSequence as it was written, before validation, or a door of a knockd.conf. */
 export interface RawResource {
   readonly value: unknown;
+  /** Set where the resource is a door; then there is no `value`. */
+  readonly door?: KnockdDoor | undefined;
   /** `namespace/name`, where these can be read. */
   readonly policy: string | undefined;
   /** Whether it came over the Kubernetes API. */
@@ -61,12 +68,12 @@ export const longestText = 1 << 20;
 export function readText(text: ConfigText, defaultNamespace: string): ReadText {
   if (text.format === "object")
     return { resources: [resourceOf(text, defaultNamespace)], problems: [], unreadable: [] };
-  const code = refuse(text);
-  if (code !== undefined) {
+  if (text.text.length > longestText) {
     const place = { origin: text.origin, line: 1, column: 1 };
-    const problem = problemOf(code, { policy: undefined, field: "", place });
+    const problem = problemOf("text-too-large", { policy: undefined, field: "", place });
     return { resources: [], problems: [problem], unreadable: [problem] };
   }
+  if (text.format === "knockd-conf") return readKnockdText(text);
   const lines = new LineCounter();
   const reader = new TextReader(text, lines, defaultNamespace);
   for (const document of readYaml(text.text, lines)) reader.readDocument(document);
@@ -77,11 +84,6 @@ function resourceOf({ origin, value, object, secret }: ObjectText, defaultNamesp
   const place = { origin, object };
   const policy = policyName(value, defaultNamespace);
   return { value, policy, isFromApi: true, secret, fieldOf: formatPath, placeOf: () => place };
-}
-
-function refuse(text: WrittenText): ProblemCode | undefined {
-  if (text.format !== "yaml") return "format-unsupported";
-  return text.text.length > longestText ? "text-too-large" : undefined;
 }
 
 class TextReader implements ReadText {

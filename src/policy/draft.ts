@@ -5,7 +5,14 @@ import type { Finding } from "./finding.ts";
 import { policyIdOf } from "./fingerprint.ts";
 import { defaultFlags, parseFlagRule } from "./flag-rule.ts";
 import { concernOf, type NodeLabels } from "./node-selector.ts";
-import { type Opening, type PolicyId, type RunCommands, type Sequence, sequencesOf } from "./policy.ts";
+import {
+  type KnockdOrigin,
+  type Opening,
+  type PolicyId,
+  type RunCommands,
+  type Sequence,
+  sequencesOf,
+} from "./policy.ts";
 import { expandRange, parsePort, parsePortRange, portKey, portOfKey } from "./port.ts";
 import type { ProblemCode } from "./problem-catalogue.ts";
 import type { KnockSequence } from "./schema.ts";
@@ -22,6 +29,7 @@ export interface Draft {
   readonly closesBy: Sequence | undefined;
   readonly opens: Opening | undefined;
   readonly run: RunCommands | undefined;
+  readonly knockd?: KnockdOrigin | undefined;
   /** How many decoys each sequence is to have. */
   readonly decoys: number;
   /** Whether the steps that open come from a Secret: then nothing is told that tells of them. */
@@ -128,15 +136,14 @@ function expandPorts(entries: readonly (string | number)[]): ReadonlyMap<number,
 function commandsOf(run: KnockSequence["spec"]["run"]): RunCommands | undefined {
   if (run === undefined) return undefined;
   const { for: runsFor, ...commands } = run;
-  return { ...commands, forMicros: runsFor === undefined ? undefined : parseDuration(runsFor) };
+  const forMicros = runsFor === undefined ? undefined : parseDuration(runsFor);
+  return { ...commands, forMicros: forMicros === 0 ? undefined : forMicros };
 }
 
 function* findingsOf(spec: KnockSequence["spec"], draft: Draft, options: DraftOptions): Generator<Finding> {
-  const { matching } = draft.opensBy;
   if (draft.isSecret) yield* secretFindings(draft.resource);
-  if (matching === "Knockd") yield { code: "matching-unsupported", path: ["spec", "knock", "matching"] };
-  // Compiled all the same, so that the grant stage only has to learn to execute.
-  if (draft.run !== undefined) yield { code: runProblem(draft.resource, options.allowCommands), path: ["spec", "run"] };
+  const forbidden = draft.run === undefined ? undefined : runProblem(draft.resource, options.allowCommands);
+  if (forbidden !== undefined) yield { code: forbidden, path: ["spec", "run"] };
   if (draft.entryOfPort.size > mostPorts) yield { code: "ports-too-many", path: ["spec", "opens", "ports"] };
   yield* stepFindings(draft);
   if (draft.opens?.forMicros === 0 && draft.closesBy === undefined)
@@ -154,9 +161,9 @@ function* secretFindings({ secret, isFromApi }: RawResource): Generator<Finding>
   else if (parseSecretSteps(secret.text) === undefined) yield { code: "secret-steps-invalid", path };
 }
 
-function runProblem({ isFromApi }: RawResource, allowCommands: boolean): ProblemCode {
+function runProblem({ isFromApi }: RawResource, allowCommands: boolean): ProblemCode | undefined {
   if (isFromApi) return "run-from-api";
-  return allowCommands ? "run-unsupported" : "run-not-allowed";
+  return allowCommands ? undefined : "run-not-allowed";
 }
 
 function* flagFindings({ knock, closedBy }: KnockSequence["spec"], { opensBy }: Draft): Generator<Finding> {
@@ -190,7 +197,7 @@ function sameSteps(one: Sequence, other: Sequence): boolean {
  * How a port scan would meet the steps: the most telling of the warnings. Ports count without their protocol, for scans
  * of both protocols go port by port.
  */
-function orderOf(steps: readonly number[]): ProblemCode | undefined {
+export function orderOf(steps: readonly number[]): ProblemCode | undefined {
   const ports = steps.map((key) => key & 0xffff);
   if (ports.length === 0) return undefined;
   if (ports.length < 3) return "steps-few";

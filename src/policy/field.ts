@@ -75,7 +75,8 @@ export const objectName = text("name-invalid", namePattern, longestName);
 /** The name of a namespace. */
 export const namespace = text("name-invalid", namespacePattern, 63);
 
-const portNumber = (code: ProblemCode) => z.int().min(1, coded(code)).max(65535, coded(code));
+/** A number from 1 to 65535. */
+export const portNumber = (code: ProblemCode) => z.int().min(1, coded(code)).max(65535, coded(code));
 const step = z
   .union(
     [

@@ -31,6 +31,7 @@ export function fingerprintOf(draft: Omit<Draft, "resource" | "entryOfPort" | "i
     draft.run === undefined
       ? null
       : [draft.run.opened, draft.run.closed, draft.run.openedV6, draft.run.closedV6, draft.run.forMicros],
+    draft.knockd === undefined ? null : [draft.knockd.door, draft.knockd.oneTime],
   ]);
   return createHash("sha256").update(canonical).digest("hex");
 }

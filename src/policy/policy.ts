@@ -21,9 +21,9 @@ export type Scope = "Node" | "Cluster";
 export interface Sequence {
   readonly policy: PolicyId;
   readonly action: "open" | "close";
-  /** 1 to 32 ports in order. */
+  /** 1 to 32 ports in order. Only a knockd.conf may name port 0. */
   readonly steps: readonly PortKey[];
-  /** From the first knock: less is in time, this much is late. */
+  /** From the first knock: less is in time, this much is late. With 0 or less, which only a knockd.conf may say, a single step is in time. */
   readonly withinMicros: number;
   readonly flags: FlagRule;
   readonly matching: Matching;
@@ -45,17 +45,43 @@ export interface Opening {
   readonly scope: Scope;
 }
 
-/** Commands of a policy, each a program with arguments; `%IP%` stands for the source. */
+/**
+ * One command; `%IP%` stands for the source. A list is a program with its arguments. A text, as a knockd.conf has it, is run by
+ * `/bin/sh -c`; an empty one is no command, and takes the place of one all the same.
+ */
+export type CommandLine = string | readonly string[];
+
+/** Commands of a policy. For an IPv6 source the v6 variant counts where there is one. */
 export interface RunCommands {
-  readonly opened?: readonly string[] | undefined;
-  readonly closed?: readonly string[] | undefined;
-  readonly openedV6?: readonly string[] | undefined;
-  readonly closedV6?: readonly string[] | undefined;
-  /** When `closed` runs where there is no opening. */
+  readonly opened?: CommandLine | undefined;
+  readonly closed?: CommandLine | undefined;
+  readonly openedV6?: CommandLine | undefined;
+  readonly closedV6?: CommandLine | undefined;
+  /** When `closed` runs where there is no opening; undefined: until closed, 0: at once. */
   readonly forMicros?: number | undefined;
 }
 
-/** One validated KnockSequence, compiled, immutable. */
+/** One line of a file of one-time sequences. Who completes it uses it up: it has to be marked before the door opens. */
+export interface OneTimeLine {
+  /** As the knockd.conf names it. */
+  readonly file: string;
+  /** From 1. */
+  readonly line: number;
+  /** As it stands in the file. */
+  readonly text: string;
+  /** The steps of the line after it, which are captured beforehand, so that no knock is missed when they count. */
+  readonly next: readonly PortKey[];
+}
+
+/** What only a policy from a knockd.conf has. */
+export interface KnockdOrigin {
+  /** The door's name between the brackets, for knockd's log lines; need not be unique. */
+  readonly door: string;
+  /** Where its steps come from a one-time file. */
+  readonly oneTime: OneTimeLine | undefined;
+}
+
+/** One validated KnockSequence, or a door of a knockd.conf; compiled, immutable. */
 export interface Policy {
   readonly id: PolicyId;
   /** `namespace/name`; unique on a node. */
@@ -66,6 +92,8 @@ export interface Policy {
   readonly closesBy: Sequence | undefined;
   readonly opens: Opening | undefined;
   readonly run: RunCommands | undefined;
+  /** Set where the policy is a door of a knockd.conf. */
+  readonly knockd?: KnockdOrigin | undefined;
   /** The same text for the same meaning: a reload keeps the progress of policies whose fingerprint stays. */
   readonly fingerprint: string;
 }

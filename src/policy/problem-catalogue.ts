@@ -16,7 +16,6 @@ const warning = (wrong: string, mend: string) => ({ severity: "warning", wrong, 
  */
 export const problemCatalogue = {
   "text-too-large": error("The file is larger than 1 MiB", "split it"),
-  "format-unsupported": error("This version cannot read a knockd.conf", "write its doors as KnockSequence resources"),
   "yaml-invalid": error("The text is not valid YAML", "correct it here or just above"),
   "yaml-duplicate-key": error("The key stands twice in one mapping", "remove one of them"),
   "yaml-key": error("A key is not plain text", "write the key as a word"),
@@ -89,10 +88,32 @@ export const problemCatalogue = {
     "write them like 7000/udp, 8000/tcp, separated by commas",
   ),
   "secrets-too-many": error("The policies name more than 128 Secrets", "let several policies share a Secret"),
-  "matching-unsupported": error("This version cannot match as knockd does", "use Tolerant"),
   "run-not-allowed": error("Commands are only run with --allow-commands", "remove run, or allow them"),
   "run-from-api": error("Commands are never taken from the Kubernetes API", "remove run, or put the policy in a file"),
-  "run-unsupported": error("Commands are not supported yet by this version", "remove run"),
+
+  "knockd-syntax": error(
+    "knockd has no such setting, or the line is not written as key = value",
+    "correct the key, and write it in the section where it belongs",
+  ),
+  "knockd-section-name": error("The section has no name", "write the door's name between the brackets"),
+  "knockd-no-section": error(
+    "The line stands before the first section, or the brackets of a section are not closed",
+    "begin with [options] or a door's name in brackets, alone on its line",
+  ),
+  "knockd-no-sequence": error("The door has no sequence", "add Sequence or One_Time_Sequences"),
+  "knockd-steps-too-many": error("The sequence has more than 32 steps", "shorten it"),
+  "knockd-port": error("A port of the sequence is above 65535", "correct it"),
+  "knockd-protocol": error("A step's protocol is neither tcp nor udp", "write 7000:udp or 8000:tcp"),
+  "knockd-flag": error(
+    "This is not a TCP flag",
+    "write fin, syn, rst, psh, ack or urg, with ! before it for must not, separated by commas without blanks",
+  ),
+  "knockd-target": error("The target is not an address", "write one IPv4 or IPv6 address"),
+  "one-time-missing": error("The file of one-time sequences cannot be read", "make it, or correct its path"),
+  "one-time-exhausted": error(
+    "The file of one-time sequences has no unused line left, and the door is disabled",
+    "add lines to it",
+  ),
 
   "closes-as-opens": error("The steps of closedBy are those that open", "give it steps of its own"),
   "name-taken": error("Another policy has this name", "rename one of them"),
@@ -110,6 +131,23 @@ export const problemCatalogue = {
   "steps-ascending": warning("The steps ascend, as a port scan does", "mix their order"),
   "steps-descending": warning("The steps descend, as a port scan may", "mix their order"),
   "steps-beginning": warning("The steps are the beginning of another sequence", "let the two differ from the start"),
+  "step-zero": warning(
+    "A step of the door is port 0, which few clients can knock on",
+    "look for an empty field, a trailing comma or a name in its Sequence",
+  ),
+  "within-nothing": warning("Seq_Timeout is not a number above 0, so the door never opens", "write whole seconds"),
+  "target-never-matches": warning(
+    "The target is a host name, or not written in its shortest form: as in knockd, it never matches",
+    "write the address as ip address prints it",
+  ),
+  "command-typography": warning(
+    "The command has a dash or quote of a web page where a shell wants two hyphens or a straight quote, so it fails",
+    "type -- and straight quotes",
+  ),
+  "opens-unguarded": warning(
+    "The door's command opens a port that nothing guards, so it is as open as other firewalls leave it",
+    "guard it with --guard, or let knockgate convert make a policy of the door",
+  ),
   "never-closes": warning("The door has no end and no closedBy", "add closedBy, or close it with knockgate revoke"),
   "port-served": warning("The port is guarded although --serve names it", "remove it in one of the two places"),
   "established-differs": warning("Another policy says Cut for this port, which then holds for both", "let them agree"),

@@ -13,10 +13,14 @@ type Issue = z.core.$ZodIssue;
 const mostShown = 50;
 
 /** What the schema found, in the catalogue's words; every unknown field is a problem of its own. */
-export function schemaProblems(resource: RawResource, issues: readonly Issue[]): readonly Problem[] {
+export function schemaProblems(
+  resource: RawResource,
+  issues: readonly Issue[],
+  schema: z.core.$ZodType = knockSequenceSchema,
+): readonly Problem[] {
   const problems: Problem[] = [];
   for (const issue of issues) {
-    for (const finding of findings(issue, resource.value)) {
+    for (const finding of findings(issue, resource.value, schema)) {
       if (problems.length === mostShown)
         return [...problems, problemFor(resource, { ...finding, code: "problems-left-out" })];
       problems.push(problemFor(resource, finding));
@@ -26,11 +30,11 @@ export function schemaProblems(resource: RawResource, issues: readonly Issue[]):
 }
 
 /** A generator, because one issue may name a hundred thousand unknown fields. */
-function* findings(issue: Issue, root: unknown): Generator<Finding> {
+function* findings(issue: Issue, root: unknown, schema: z.core.$ZodType): Generator<Finding> {
   const path = issue.path.map((part) => (typeof part === "symbol" ? "?" : part));
   if (issue.code === "unrecognized_keys") {
     for (const key of issue.keys)
-      yield { code: "field-unknown", path: [...path, key], detail: suggestion(key, fieldsAt(path)) };
+      yield { code: "field-unknown", path: [...path, key], detail: suggestion(key, fieldsAt(schema, path)) };
     return;
   }
   const code = isMissing(root, path) && issue.code !== "custom" ? "field-missing" : codeOf(issue);
@@ -91,14 +95,15 @@ function isMissing(root: unknown, path: Path): boolean {
 }
 
 /** The names of the fields that the schema knows at a path. */
-function fieldsAt(path: Path): readonly string[] {
-  let schema: z.core.$ZodType | undefined = knockSequenceSchema;
+function fieldsAt(root: z.core.$ZodType, path: Path): readonly string[] {
+  let schema: z.core.$ZodType | undefined = root;
   for (const part of path) schema = childOf(unwrap(schema), part);
   const inner = unwrap(schema);
   return inner?._zod.def.type === "object" ? Object.keys((inner as z.core.$ZodObject)._zod.def.shape) : [];
 }
 
 function childOf(schema: z.core.$ZodType | undefined, part: string | number): z.core.$ZodType | undefined {
+  if (schema?._zod.def.type === "record") return (schema as z.core.$ZodRecord)._zod.def.valueType;
   const isObject = schema?._zod.def.type === "object";
   return isObject ? (schema as z.core.$ZodObject)._zod.def.shape[part] : undefined;
 }

@@ -74,7 +74,7 @@ const knock = z
       .enum(["Tolerant", "Knockd"])
       .default("Tolerant")
       .describe(
-        "How knocks are followed. Tolerant forgives what networks do; Knockd does as knockd did (not in this version yet).",
+        "How knocks are followed. Tolerant forgives what networks do; Knockd is as strict as knockd: a step that comes twice is a wrong one, so is a step of another such policy, and there are no decoys.",
       ),
     decoys: z
       .int()
@@ -110,7 +110,9 @@ const run = z.strictObject({
   closed: commandLine.optional().describe("The same when it closes."),
   openedV6: commandLine.optional().describe("Instead of `opened` for an IPv6 source."),
   closedV6: commandLine.optional().describe("Instead of `closed` for an IPv6 source."),
-  for: openFor.optional().describe("When `closed` runs where there is no `opens`."),
+  for: openFor
+    .optional()
+    .describe("When `closed` runs where there is no `opens`; `0s` or nothing: when `closedBy` says so."),
 });
 
 const knockField = knock.describe("The secret knock: exactly one of steps, stepsFrom.");
@@ -136,11 +138,7 @@ const spec = z
     sources: sourcesField,
     opens: opens.optional().describe("What the knock opens for its source; needed unless there is `run`."),
     closedBy: closedByField,
-    run: run
-      .optional()
-      .describe(
-        "Commands to run; only in files, never from the API, and only with --allow-commands (not in this version yet).",
-      ),
+    run: run.optional().describe("Commands to run; only in files, never from the API, and only with --allow-commands."),
     nodeSelector: nodeSelectorField,
   })
   .refine((value) => value?.opens !== undefined || value?.run !== undefined, {

@@ -1,9 +1,10 @@
 import { type Knock, protocolNumber } from "../decode/knock.ts";
-import { copyAddress } from "../policy/address.ts";
+import { type Address, copyAddress, sameAddress } from "../policy/address.ts";
 import { type Policy, type Sequence, sequencesOf } from "../policy/policy.ts";
 import { type Entry, noEntry } from "./entry-arena.ts";
 import { sequenceNumberLimit } from "./entry-index.ts";
 import { packetName } from "./identity.ts";
+import { KnockdGroup } from "./knockd-group.ts";
 import type { Move, Role } from "./matcher.ts";
 import { matchers } from "./matchers.ts";
 import type { Completion, KnockEngine, SequenceReport } from "./outcome.ts";
@@ -18,6 +19,11 @@ export interface KnockTrackerOptions {
   readonly report: SequenceReport;
   /** Called before `observe` returns. */
   readonly complete: (completion: Completion) => void;
+  /**
+   * Whether a target is an address of this host. Asked only for targets that a `matching: Knockd` sequence names, since packets to
+   * these are captured whether they are local or not. Default: they are.
+   */
+  readonly isLocal?: (target: Address) => boolean;
   /** Makes the table's hash predictable, for tests. */
   readonly seed?: number;
 }
@@ -37,13 +43,22 @@ export class KnockTracker implements KnockEngine {
   #nextNumber = 0;
   /** By port key; undefined: nobody watches it. */
   #watched: readonly (readonly PortRole[] | undefined)[] = [];
+  readonly #knockd: KnockdGroup;
+  readonly #isLocal: (target: Address) => boolean;
+  /** Targets of sequences with `matching: Knockd`. */
+  #namedTargets: readonly Address[] = [];
 
   constructor(options: KnockTrackerOptions) {
     this.#report = options.report;
     this.#complete = options.complete;
+    this.#isLocal = options.isLocal ?? (() => true);
     const hash = new SourceHash(options.seed);
     const windowOf = (number: number) => this.#windows.get(number);
     this.#table = new ProgressTable(options.maxSources, hash, windowOf, (count) => options.report.evicted(count));
+    const step = (portRole: PortRole, entry: Entry, knock: Knock) => this.#follow(portRole, entry, knock);
+    this.#knockd = new KnockdGroup(this.#table, step, ({ sequence }, knock) =>
+      this.#report.outcome("ignored", sequence, 0, knock),
+    );
   }
 
   get trackedSources(): number {
@@ -63,25 +78,46 @@ export class KnockTracker implements KnockEngine {
     if (this.#nextNumber + 2 * policies.length > sequenceNumberLimit) this.#beginNumbersAnew();
     const sequences = new Map<string, FollowedSequence>();
     for (const policy of policies) {
-      for (const sequence of sequencesOf(policy)) this.#follow(sequences, policy, sequence);
+      for (const sequence of sequencesOf(policy)) this.#add(sequences, policy, sequence);
     }
     this.#sequences = sequences;
-    this.#windows = new Map([...sequences.values()].map(({ number, windowMs }) => [number, windowMs]));
+    const all = [...sequences.values()];
+    this.#windows = new Map(all.map(({ number, windowMs }) => [number, windowMs]));
     const watched = new Array<readonly PortRole[] | undefined>(2 * 65536).fill(undefined);
-    for (const [key, roles] of watchedPorts([...sequences.values()])) watched[key] = roles;
+    for (const [key, roles] of watchedPorts(all.filter((one) => !isKnockd(one)))) watched[key] = roles;
     this.#watched = watched;
+    this.#knockd.use(all.filter(isKnockd));
+    this.#namedTargets = all.filter(isKnockd).flatMap(({ sequence }) => sequence.target ?? []);
   }
 
   observe(knock: Knock): void {
     this.#table.sweep(knock.atMicros);
-    const roles = this.#watched[knock.protocol === protocolNumber.udp ? knock.port + 65536 : knock.port];
+    const key = knock.protocol === protocolNumber.udp ? knock.port + 65536 : knock.port;
+    const roles = this.#watched[key];
+    const isInGroup = this.#knockd.watches(key);
+    if (roles === undefined && !isInGroup) return;
+    const isForeign = this.#namedTargets.length > 0 && this.#isForeign(knock.target);
+    if (isInGroup) this.#knockd.observe(knock, isForeign);
     if (roles === undefined) return;
-    for (let at = 0; at < roles.length; at++) this.#observeIn(roles[at] as PortRole, knock);
+    for (let at = 0; at < roles.length; at++) this.#observeIn(roles[at] as PortRole, knock, isForeign);
   }
 
-  #observeIn({ followed, role }: PortRole, knock: Knock): void {
+  #isForeign(target: Address): boolean {
+    return this.#namedTargets.some((named) => sameAddress(named, target)) && !this.#isLocal(target);
+  }
+
+  #observeIn(portRole: PortRole, knock: Knock, isForeign: boolean): void {
+    const { followed } = portRole;
+    const isMeant = concerns(followed, knock, isForeign);
+    const entry = isMeant ? this.#table.find(knock.source, followed.number) : noEntry;
+    if (isMeant) this.#follow(portRole, entry, knock);
+    else this.#report.outcome("ignored", followed.sequence, 0, knock);
+  }
+
+  /** One knock that counts, in one sequence. Where its source has no entry, a first step makes one. */
+  #follow({ followed, role }: PortRole, found: Entry, knock: Knock): void {
     const { sequence, steps, windowMs, matcher } = followed;
-    const entry = concerns(followed, knock) ? this.#entryOf(followed, role, knock) : noEntry;
+    const entry = found === noEntry ? this.#newEntry(followed, role, knock) : found;
     if (entry === noEntry) {
       this.#report.outcome("ignored", sequence, 0, knock);
       return;
@@ -91,14 +127,14 @@ export class KnockTracker implements KnockEngine {
     const inTime = elapsedMicros >= 0 && elapsedMicros < sequence.withinMicros;
     const done = this.#table.done(entry);
     const move = matcher(done, steps, role, retransmitted, inTime, this.#table.begunAgain(entry));
-    this.#apply(move, entry, knock);
+    // knockd remembers what is under way and nothing else, so that a client's earlier knocks take no room from its next one.
+    if (isKnockd(followed) && move.done % steps === 0) this.#table.remove(entry);
+    else this.#apply(move, entry, knock);
     this.#tell(move, followed, knock);
   }
 
-  /** The entry of the knock's source; a new one where there is none and the knock is a first step. */
-  #entryOf({ number, steps, windowMs }: FollowedSequence, role: Role, knock: Knock): Entry {
-    const entry = this.#table.find(knock.source, number);
-    if (entry !== noEntry || (role & 1) === 0) return entry;
+  #newEntry({ number, steps, windowMs }: FollowedSequence, role: Role, knock: Knock): Entry {
+    if ((role & 1) === 0) return noEntry;
     return this.#table.add(knock.source, number, steps, windowMs, knock.atMicros);
   }
 
@@ -121,9 +157,8 @@ export class KnockTracker implements KnockEngine {
   }
 
   /** Follows a sequence, by its old number when nothing about it has changed: then the progress in it stays. */
-  #follow(sequences: Map<string, FollowedSequence>, policy: Policy, sequence: Sequence): void {
+  #add(sequences: Map<string, FollowedSequence>, policy: Policy, sequence: Sequence): void {
     const matcher = matchers[sequence.matching];
-    if (matcher === undefined) return;
     const key = [policy.id, policy.name, sequence.action, sequence.steps.join(","), policy.fingerprint].join(" ");
     const number = this.#sequences.get(key)?.number ?? this.#nextNumber++;
     sequences.set(key, followedSequence(number, policy, sequence, matcher));
@@ -135,4 +170,8 @@ export class KnockTracker implements KnockEngine {
     this.#sequences = new Map();
     this.#nextNumber = 0;
   }
+}
+
+function isKnockd({ sequence }: FollowedSequence): boolean {
+  return sequence.matching === "Knockd";
 }

@@ -157,7 +157,7 @@ export class ProgressTable {
 
   /** Throws everything out, uncounted. */
   clear(): void {
-    for (const pool of [this.#first, this.#further]) while (pool.oldest !== noEntry) this.#remove(pool.oldest);
+    for (const pool of [this.#first, this.#further]) while (pool.oldest !== noEntry) this.remove(pool.oldest);
   }
 
   /** Sweeps one pool and tells when there may be more to sweep. */
@@ -166,7 +166,7 @@ export class ProgressTable {
       if (pool.oldest === noEntry) return Number.POSITIVE_INFINITY;
       const leftMs = this.#livesForMs(pool.oldest, atMicros) + lingerMs;
       if (leftMs > 0) return atMicros + leftMs * 1000;
-      this.#remove(pool.oldest);
+      this.remove(pool.oldest);
     }
     return atMicros;
   }
@@ -199,11 +199,12 @@ export class ProgressTable {
 
   #evict(entry: Entry, atMicros: number): void {
     const alive = this.#livesForMs(entry, atMicros) > 0;
-    this.#remove(entry);
+    this.remove(entry);
     if (alive) this.#evicted(1);
   }
 
-  #remove(entry: Entry): void {
+  /** Takes an entry out. */
+  remove(entry: Entry): void {
     this.#index.remove(entry);
     this.#poolOf(entry).remove(entry);
     this.#arena.release(entry);

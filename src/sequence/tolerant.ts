@@ -1,5 +1,5 @@
 import type { Move, Role } from "./matcher.ts";
-import type { OutcomeKind } from "./outcome.ts";
+import { advanced, afresh, completed, expired, expiredAfresh, ignored, isStep, moves, pick, reset } from "./moves.ts";
 
 /**
  * Follows a sequence the way real clients knock: they retransmit, open two sockets, and are tried again.
@@ -40,35 +40,8 @@ export function tolerant(
   return begunAgain && isStep(role, 1) ? advancedFromThere : reset;
 }
 
-function isStep(role: Role, step: number): boolean {
-  return ((role >>> step) & 1) === 1;
-}
-
-/** One move for each number of steps done, 0 to 32. */
-function moves(kind: OutcomeKind, remembers: boolean): readonly Move[] {
-  return Array.from({ length: 33 }, (_, done) => ({
-    kind,
-    done,
-    remembersAs: remembers && done > 0 ? done - 1 : undefined,
-    restartsClock: (kind === "advanced" || kind === "completed") && done === 1,
-    begunAgain: kind === "repeated" || kind === "ignored" ? undefined : false,
-  }));
-}
-
-const advanced = moves("advanced", true);
-const completed = moves("completed", true);
 const repeated = moves("repeated", false);
 const repeatedAnew = moves("repeated", true);
-const ignored = moves("ignored", false);
 const between = repeated.map((move) => ({ ...move, remembersAs: 0, restartsClock: true, begunAgain: true }));
 const advancedFromThere: Move = pick(advanced, 2);
-const afresh = { done: 1, remembersAs: 0, restartsClock: true, begunAgain: false };
-const ended = { done: 0, remembersAs: undefined, restartsClock: false, begunAgain: false };
 const restarted: Move = { kind: "repeated", ...afresh };
-const expiredAfresh: Move = { kind: "expired", ...afresh };
-const reset: Move = { kind: "reset", ...ended };
-const expired: Move = { kind: "expired", ...ended };
-
-function pick(from: readonly Move[], done: number): Move {
-  return from[done] ?? reset;
-}

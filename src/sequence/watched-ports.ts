@@ -64,12 +64,27 @@ export function watchedPorts(sequences: readonly FollowedSequence[]): ReadonlyMa
   return watched;
 }
 
-/** Whether the knock counts for the sequence: its flags (TCP only), its target and its source. What does not is as if it had not been sent. */
-export function concerns(followed: FollowedSequence, knock: Knock): boolean {
-  const { flags, target, sources } = followed.sequence;
-  if (knock.protocol === protocolNumber.tcp) {
-    if ((knock.flags & flags.must) !== flags.must || (knock.flags & flags.mustNot) !== 0) return false;
-  }
+/**
+ * Whether the knock counts for the sequence: its flags (TCP only), its target and its source. What does not is as if it had not
+ * been sent.
+ */
+export function concerns(followed: FollowedSequence, knock: Knock, isForeign: boolean): boolean {
+  return hasFlags(followed, knock) && accepts(followed, knock, isForeign);
+}
+
+/** Whether it is UDP, or carries the flags that the sequence asks for. */
+export function hasFlags({ sequence }: FollowedSequence, knock: Knock): boolean {
+  const { must, mustNot } = sequence.flags;
+  return knock.protocol !== protocolNumber.tcp || ((knock.flags & must) === must && (knock.flags & mustNot) === 0);
+}
+
+/**
+ * Whether its target and its source are the sequence's. `isForeign`: the target is no address of this host and was captured only
+ * because a door of a knockd.conf names it; then only such a door is meant.
+ */
+export function accepts({ sequence, openToAll }: FollowedSequence, knock: Knock, isForeign: boolean): boolean {
+  const { target, sources, matching } = sequence;
+  if (isForeign && (target === undefined || matching !== "Knockd")) return false;
   if (target !== undefined && !sameAddress(target, knock.target)) return false;
-  return followed.openToAll || sources.some((cidr) => contains(cidr, knock.source));
+  return openToAll || sources.some((cidr) => contains(cidr, knock.source));
 }

@@ -1,7 +1,9 @@
 import { isIP } from "node:net";
 import { type Command, CommanderError } from "commander";
 import type { CommandIo } from "../../src/cli/command-io.ts";
-import { type KnockArguments, type KnockWorld, knockCommand } from "../../src/cli/knock.ts";
+import { type KnockWorld, knockCommand } from "../../src/cli/knock.ts";
+import { resolveHost } from "../../src/cli/knock-host.ts";
+import type { KnockArguments } from "../../src/cli/knock-plan.ts";
 import { buildProgram, runProgram } from "../../src/cli/program.ts";
 import type { CommandLoaders } from "../../src/cli/wiring.ts";
 import { systemClock } from "../../src/clock.ts";
@@ -17,7 +19,7 @@ const lines = [
   ["-4", "--delay=5", "192.0.2.1", "--", "-1", "+7", "99999"],
 ] as const;
 const words = [
-  ..."-u -d -4 -6 -v -V -h --open --wait --delay= -- - : / :udp /udp /tcp /sctp 0 -1 65536 1e3 0x10 10s 99999h , @ % $".split(
+  ..."-u -d -4 -6 -v -V -h --open --wait --exec --delay= -- - : / :udp /udp /tcp /sctp 0 -1 65536 1e3 0x10 10s 99999h , @ % $".split(
     " ",
   ),
   "99999999999999999999",
@@ -98,6 +100,8 @@ class NoWorld implements KnockWorld {
   readonly clock = systemClock;
   hits = 0;
   broken: Error | undefined;
+  readonly resolve = resolveHost;
+  readonly run: KnockWorld["run"] = async () => 0;
 
   readonly send: KnockWorld["send"] = async (protocol, address, port) => {
     this.hits++;
@@ -110,10 +114,10 @@ class NoWorld implements KnockWorld {
     this.check(Number.isInteger(delayMs) && delayMs >= 0 && delayMs < 1e9, "a pause is bounded");
   };
 
-  readonly waitForPort: KnockWorld["waitForPort"] = async (address, port, waitMs) => {
+  readonly waitForPort: KnockWorld["waitForPort"] = async ([address = ""], port, waitMs) => {
     this.check(isIP(address) !== 0 && isPort(port), "what is waited for is a port of an address");
     this.check(Number.isFinite(waitMs) && waitMs >= 0, "the wait is a number");
-    return 1000;
+    return address;
   };
 
   private check(holds: boolean, promise: string): void {

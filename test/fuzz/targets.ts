@@ -1,13 +1,21 @@
 import { decodeTarget } from "./decode-target.ts";
 import type { FuzzTarget } from "./fuzz-target.ts";
 import { knockTarget } from "./knock-target.ts";
+import { knockdConfTarget } from "./knockd-conf-target.ts";
 import { messagesTarget } from "./messages-target.ts";
 import { policyTarget } from "./policy-target.ts";
 import { Random } from "./random.ts";
 import { recordsTarget } from "./records-target.ts";
 
 /** Everything that reads what strangers, or a child that strangers may have taken over, wrote. */
-export const targets: readonly FuzzTarget[] = [decodeTarget, recordsTarget, messagesTarget, policyTarget, knockTarget];
+export const targets: readonly FuzzTarget[] = [
+  decodeTarget,
+  recordsTarget,
+  messagesTarget,
+  policyTarget,
+  knockdConfTarget,
+  knockTarget,
+];
 
 /** The input of this number: the same for the same seed, whatever came before it. */
 export function inputOf(target: FuzzTarget, seed: number, number: number): Uint8Array {

@@ -9,6 +9,14 @@ export interface SnifferOptions {
   readonly direction?: "in" | "out";
   /** With what the IP header says, time to live and all (`-v`), still one line a packet. */
   readonly verbose?: boolean;
+  /** With every byte of the frame in hexadecimal behind the line; `frameBytes` reads them. */
+  readonly bytes?: boolean;
+}
+
+/** The frame of a packet that was captured with `bytes`. */
+export function frameBytes(packet: string): Buffer {
+  const rows = packet.matchAll(/0x[0-9a-f]{4}: {2}((?:[0-9a-f]{2,4} ?)+)/g);
+  return Buffer.from([...rows].map(([, hex = ""]) => hex.replaceAll(" ", "")).join(""), "hex");
 }
 
 /** A capture by tcpdump on one link of one host: one line a packet, in tcpdump's words. */
@@ -31,6 +39,7 @@ export class Sniffer {
     const size = ["-s", "256", "-B", "16384"];
     const args = ["-i", options.link ?? host.link, "-nn", "-tt", "-l", "--immediate-mode", "-Z", "root", ...size];
     if (options.verbose === true) args.push("-v");
+    if (options.bytes === true) args.push("-xx");
     const process = host.start("tcpdump", [...args, filters.map((one) => `(${one})`).join(" and ")]);
     await process.waitForLine("listening on");
     const sniffer = new Sniffer(process);

@@ -37,6 +37,11 @@ export class SshService {
     return from.run("ssh", this.clientArguments(address, command, timeoutSeconds));
   }
 
+  /** The same by a ProxyCommand, whose standard streams are ssh's line to the server. */
+  sshThrough(proxyCommand: string, from: Host, address: string, command: string): Promise<RunResult> {
+    return from.run("ssh", ["-o", `ProxyCommand=${proxyCommand}`, ...this.clientArguments(address, command, 10)]);
+  }
+
   /** Starts an ssh session that stays: what is written to it goes to the command, whose output comes back as lines. */
   session(from: Host, address: string, command: string): RunningProcess {
     return from.start("ssh", this.clientArguments(address, command, 5));

@@ -8,8 +8,8 @@ import { UnitFile } from "./unit-file.ts";
 const folder = mkdtempSync(join(tmpdir(), "knockgate-units-"));
 afterAll(() => rmSync(folder, { recursive: true }));
 
-test("systemd finds nothing wrong with the units, and both are ordered before what needs them", async () => {
-  const files = ["knockgate-boot.service", "knockgate.service"].map((name) => {
+test("systemd finds nothing wrong with the units, and they are ordered before what needs them", async () => {
+  const files = ["knockgate-boot.service", "knockgate.service", "knockgate-knockd.service"].map((name) => {
     const file = join(folder, name);
     // Where Node is on this machine: systemd looks for programs in a few folders only.
     writeFileSync(file, new UnitFile(name).text.replace(/^ExecStart=node /m, `ExecStart=${process.execPath} `));

@@ -16,3 +16,11 @@ test("the filter may demand only flags that every policy demands", () => {
   expect(watchFor([syn, fin], []).flags).toEqual({ must: 0, mustNot: 0x10 });
   expect(watchFor([], []).flags).toEqual({ must: 0, mustNot: 0 });
 });
+
+test("the target of a sequence that is matched as knockd does counts though it may not be ours", () => {
+  const policy = samplePolicy({ target: "192.0.2.99" });
+  const strict = { ...policy, opensBy: { ...policy.opensBy, matching: "Knockd" as const } };
+  expect(watchFor([policy], []).extraTargets).toEqual([]);
+  expect(watchFor([strict], []).extraTargets).toEqual([{ address: policy.opensBy.target, prefixBits: 128 }]);
+  expect(watchFor([strict], "everything").extraTargets).toBe("everything");
+});

@@ -21,6 +21,7 @@ describe("options", () => {
   test("have the defaults of the reference", () => {
     expect(read(config)).toEqual({
       configs: ["/etc/knockgate"],
+      knockdConfs: [],
       crd: false,
       configMaps: [],
       namespaces: [],

@@ -1,5 +1,10 @@
-import { describe, expect, test } from "vitest";
-import { type KnockArguments, knockCommand } from "../../../src/cli/knock.ts";
+import { mkdtempSync, rmSync, writeFileSync } from "node:fs";
+import { tmpdir } from "node:os";
+import { join } from "node:path";
+import { afterAll, describe, expect, test } from "vitest";
+import { knockCommand } from "../../../src/cli/knock.ts";
+import { resolveHost } from "../../../src/cli/knock-host.ts";
+import type { KnockArguments } from "../../../src/cli/knock-plan.ts";
 import { FakeClock } from "../../fake/fake-clock.ts";
 import { MemoryIo } from "../../fake/memory-io.ts";
 
@@ -7,28 +12,47 @@ const plain: KnockArguments = {
   host: "192.0.2.1",
   ports: ["7000", "8000:udp", "9000/tcp"],
   udp: false,
-  delay: "0",
+  delay: undefined,
   family: undefined,
   verbose: false,
   open: undefined,
-  waitMs: 10_000,
+  waitMs: undefined,
+  exec: undefined,
+  profiles: undefined,
 };
 
+/** Who answers when it is waited for, and what names resolve to. */
+interface Elsewhere {
+  readonly answers?: { readonly address: string; readonly afterMs: number };
+  readonly names?: Readonly<Record<string, readonly string[]>>;
+  readonly exitCode?: number;
+}
+
 /** Knocks in a world that only notes what would happen. */
-async function knock(changes: Partial<KnockArguments>, answersAfterMicros?: number) {
+async function knock(changes: Partial<KnockArguments>, { answers, names = {}, exitCode = 0 }: Elsewhere = {}) {
   const io = new MemoryIo();
+  const clock = new FakeClock();
   const done: string[] = [];
   const code = await knockCommand({ ...plain, ...changes }, io, {
-    clock: new FakeClock(),
+    clock,
+    resolve: async (host, family) => names[host] ?? resolveHost(host, family),
     send: async (protocol, address, port) => void done.push(`${protocol} ${address} ${port}`),
     sleep: async (delayMs) => void done.push(`sleep ${delayMs}`),
-    waitForPort: async (address, port, waitMs) => {
-      done.push(`wait ${address} ${port} ${waitMs}`);
-      return answersAfterMicros;
+    waitForPort: async (addresses, port, waitMs) => {
+      done.push(`wait ${addresses.join(" or ")} ${port} ${waitMs}`);
+      const found = addresses.find((address) => address === answers?.address);
+      clock.advance(found === undefined ? waitMs : (answers?.afterMs ?? 0));
+      return found;
+    },
+    run: async (command, env) => {
+      done.push(`run ${command} with ${Object.values(env).join(" ")}`);
+      return exitCode;
     },
   });
   return { code, done, out: io.out, err: io.err };
 }
+
+const answersSoon = { answers: { address: "192.0.2.1", afterMs: 23.456 } };
 
 describe("knock", () => {
   test("hits every port in the order given, and says nothing", async () => {
@@ -116,7 +140,7 @@ describe("knock", () => {
   });
 
   test("--open tells how long the port took to answer", async () => {
-    expect(await knock({ ports: ["1"], open: "22" }, 23_456)).toMatchObject({
+    expect(await knock({ ports: ["1"], open: "22" }, answersSoon)).toMatchObject({
       code: 0,
       done: ["tcp 192.0.2.1 1", "wait 192.0.2.1 22 10000"],
       out: "22/tcp answered after 23.5 ms\n",
@@ -128,5 +152,104 @@ describe("knock", () => {
     expect(code).toBe(1);
     expect(err).toMatch(/^error: 22\/tcp did not answer within 1\.5 s/);
     expect(err + out).not.toContain("7123");
+  });
+
+  test("sends nothing when one of the ports is not known", async () => {
+    expect((await knock({ ports: ["7000", "no-such-service"] })).done).toEqual([]);
+  });
+});
+
+describe("a host with several addresses", () => {
+  const names = { "two.example": ["2001:db8::1", "192.0.2.1"] };
+
+  test("is knocked on at its first address, as knockd's client does", async () => {
+    const { done } = await knock({ host: "two.example", ports: ["1", "2"] }, { names });
+    expect(done).toEqual(["tcp 2001:db8::1 1", "tcp 2001:db8::1 2"]);
+  });
+
+  test("is knocked on at the next one with --open when the first stays silent for a second", async () => {
+    const answered = await knock({ host: "two.example", ports: ["1"], open: "22" }, { names, ...answersSoon });
+    expect(answered).toMatchObject({
+      code: 0,
+      done: [
+        "tcp 2001:db8::1 1",
+        "wait 2001:db8::1 22 1000",
+        "tcp 192.0.2.1 1",
+        "wait 2001:db8::1 or 192.0.2.1 22 9000",
+      ],
+      out: "22/tcp of 192.0.2.1 answered after 1023.5 ms\n",
+    });
+  });
+
+  test("is given up when the time has run out at all of them", async () => {
+    const { code, err } = await knock({ host: "two.example", ports: ["1"], open: "22", waitMs: 500 }, { names });
+    expect(code).toBe(1);
+    expect(err).toMatch(/^error: 22\/tcp did not answer within 0\.5 s/);
+  });
+});
+
+describe("--exec", () => {
+  const asked = { ports: ["1"], open: "22", exec: "ssh it" };
+
+  test("runs its command when the port is open, leaves standard output to it, and ends with its exit code", async () => {
+    expect(await knock(asked, { ...answersSoon, exitCode: 42 })).toEqual({
+      code: 42,
+      done: ["tcp 192.0.2.1 1", "wait 192.0.2.1 22 10000", "run ssh it with 192.0.2.1 192.0.2.1 22"],
+      out: "",
+      err: "",
+    });
+  });
+
+  test("with -v tells what knock does on standard error", async () => {
+    expect(await knock({ ...asked, verbose: true }, answersSoon)).toMatchObject({
+      out: "",
+      err: "hitting tcp 192.0.2.1:1\n22/tcp answered after 23.5 ms\n",
+    });
+  });
+
+  test("runs nothing when the port stays closed", async () => {
+    const { code, done } = await knock(asked);
+    expect(code).toBe(1);
+    expect(done.join()).not.toContain("run");
+  });
+
+  test("needs a port to wait for", async () => {
+    const { code, err } = await knock({ ports: ["1"], exec: "ssh it" });
+    expect(code).toBe(1);
+    expect(err).toMatch(/^error: --exec .* name that port with --open\.\n$/);
+  });
+});
+
+describe("a profile", () => {
+  const folder = mkdtempSync(join(tmpdir(), "knock-profiles-"));
+  const profiles = join(folder, "profiles.yaml");
+  afterAll(() => rmSync(folder, { recursive: true }));
+  writeFileSync(
+    profiles,
+    "profiles:\n  bastion: { host: 192.0.2.1, steps: [7000/udp, 8000], delay: 50ms, open: 22, wait: 3s, family: IPv4 }\n",
+    { mode: 0o600 },
+  );
+
+  test("says where to knock, on what, how fast, and what to wait for", async () => {
+    expect(await knock({ host: "@bastion", ports: [], profiles }, answersSoon)).toMatchObject({
+      code: 0,
+      done: ["udp 192.0.2.1 7000", "sleep 50", "tcp 192.0.2.1 8000", "sleep 50", "wait 192.0.2.1 22 3000"],
+    });
+  });
+
+  test("gives way to the command line", async () => {
+    const changes = { host: "@bastion", ports: [], profiles, delay: "0", open: "443", waitMs: 100, udp: true };
+    expect((await knock(changes, answersSoon)).done).toEqual([
+      "udp 192.0.2.1 7000",
+      "udp 192.0.2.1 8000",
+      "wait 192.0.2.1 443 100",
+    ]);
+    expect((await knock({ ...changes, family: 6 })).err).toContain("is not an IPv6 address");
+  });
+
+  test("of another name is not made up", async () => {
+    const { code, done, err } = await knock({ host: "@bastoin", ports: [], profiles });
+    expect({ code, done }).toEqual({ code: 1, done: [] });
+    expect(err).toBe(`error: ${profiles} has no profile "bastoin": did you mean @bastion?\n`);
   });
 });

@@ -7,8 +7,10 @@ import { MemoryIo } from "../../fake/memory-io.ts";
 const names = [
   "agent",
   "knock",
+  "knockd",
   "watch",
   "check",
+  "convert",
   "ruleset",
   "replay",
   "grants",
@@ -43,7 +45,7 @@ describe("usage", () => {
     const { code, out } = await run(`${name} -h`);
     expect(code).toBe(0);
     expect(out).toMatch(new RegExp(`^Usage: knockgate ${name}`));
-    expect(out).toMatch(new RegExp(`Example:\n {2}knockgate ${name}`));
+    expect(out).toMatch(new RegExp(`Examples?:\n {2}knockgate ${name}`));
   });
 
   test.each(["-V", "--version", "knock -V"])("%s prints the version", async (line) => {
@@ -57,13 +59,14 @@ describe("usage", () => {
     { line: "agent extra --config /x", says: /^error: too many arguments/ },
     { line: "agent", says: /^error: There is nothing to guard/ },
     { line: "knock host", says: /^error: missing required argument 'port'/ },
+    { line: "knock @bastion 7000", says: /^error: a profile has its own ports/ },
     { line: "knock -4 -6 host 1", says: /^error: option/ },
     { line: "knock --wait soon host 1", says: /^error: --wait: "soon" is not a duration/ },
     { line: "watch 10.1", says: /^error: "10\.1" is not an address/ },
     { line: "revoke", says: /^error: missing required argument/ },
     { line: "grants -o yaml", says: /^error: option '-o, --output <format>' argument 'yaml' is invalid/ },
     { line: "check", says: /^error: missing required argument/ },
-    { line: "replay x.pcap", says: /^error: required option '--config <PATH>'/ },
+    { line: "replay x.pcap", says: /^error: replay needs policies: name them with --config/ },
   ])("`$line` is wrong usage", async ({ line, says }) => {
     const { code, err, out } = await run(line);
     expect(code).toBe(2);
@@ -103,12 +106,27 @@ describe("a command", () => {
       verbose: true,
       open: "22",
       waitMs: 1500,
+      exec: undefined,
+      profiles: undefined,
     });
   });
 
   test("gets knock's options in any order, joined, and behind the ports", async () => {
     const { asked } = await run("knock host 7000 -vud100 8000 -4");
     expect(asked.knock).toMatchObject({ ports: ["7000", "8000"], udp: true, verbose: true, delay: "100", family: 4 });
+  });
+
+  test("gets a profile without ports, and a command", async () => {
+    const { asked } = await run("knock @bastion --exec id --profiles /p");
+    expect(asked.knock).toMatchObject({ host: "@bastion", ports: [], exec: "id", profiles: "/p", waitMs: undefined });
+  });
+
+  test("gets what to convert", async () => {
+    expect((await run("convert --explain a.conf")).asked.convert).toEqual({
+      path: "a.conf",
+      keepMatching: false,
+      explain: true,
+    });
   });
 
   test("gets addresses, paths and the socket", async () => {
@@ -134,6 +152,7 @@ describe("a command", () => {
     expect((await run("replay f.pcap --config c --local 192.0.2.7")).asked.replay).toEqual({
       file: "f.pcap",
       configs: ["c"],
+      knockdConfs: [],
       locals: [source],
       output: "table",
     });

@@ -61,7 +61,14 @@ async function run(frames: Parameters<typeof savefile>[0], changes: Partial<Para
     env: {},
     interrupted: new AbortController().signal,
   };
-  const args = { file, configs: [join(folder, "ssh.yaml")], locals: [], output: "json" as const, ...changes };
+  const args = {
+    file,
+    configs: [join(folder, "ssh.yaml")],
+    knockdConfs: [],
+    locals: [],
+    output: "json" as const,
+    ...changes,
+  };
   return { code: await replayCommand(args, io), out: out.join(""), err: err.join("") };
 }
 
@@ -88,6 +95,13 @@ describe("replay", () => {
     const { code, out, err } = await run(knocks, elsewhere);
     expect([code, out, err]).toEqual([0, "", "Nobody would have been let in by 3 packets.\n"]);
     expect((await run(knocks, { locals: [Uint32Array.of(0, 0, 0xffff, 0xc000020a)] })).out).not.toBe("");
+  });
+
+  test("follows the doors of a knockd.conf, whatever the file is called", async () => {
+    await writeFile(join(folder, "doors"), "[ssh]\nsequence = 7000,8000:udp,9000\ncommand = /bin/true\n");
+    const { code, out, err } = await run(knocks, { configs: [], knockdConfs: [join(folder, "doors")] });
+    expect([code, err]).toEqual([0, ""]);
+    expect(out).toContain('"source":"198.51.100.7","sequence":"knockd/ssh"');
   });
 
   test("does not list those who closed a door", async () => {

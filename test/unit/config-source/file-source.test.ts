@@ -49,8 +49,9 @@ class Watched {
     sources.push(source);
   }
 
-  static async start(paths: readonly string[]): Promise<Watched> {
-    const watched = new Watched(new FileSource({ paths, clock: systemClock }));
+  static async start(paths: readonly string[], format?: "knockd-conf"): Promise<Watched> {
+    const formats = format === undefined ? {} : { format };
+    const watched = new Watched(new FileSource({ paths, clock: systemClock, ...formats }));
     await watched.source.start((snapshot) => {
       watched.seen.push(snapshot);
       watched.waiting?.();
@@ -81,6 +82,11 @@ function write(name: string, text: string): void {
   writeFileSync(join(folder, name), text);
 }
 
+/** Those of the first text. */
+function oneTimeFiles({ documents: [first] }: Snapshot) {
+  return first === undefined || first.format === "object" ? undefined : first.oneTimeFiles;
+}
+
 describe("what is read", () => {
   test("a folder: its YAML and JSON files by name, none that is hidden, none below", async () => {
     for (const name of ["b.yaml", "a.yml", "c.json", ".hidden.yaml", "notes.txt", "b.yaml~", "d.yaml.swp"])
@@ -103,6 +109,15 @@ describe("what is read", () => {
       ["one", "yaml"],
       ["[options]", "knockd-conf"],
     ]);
+  });
+
+  test("a knockd.conf with the one-time files it names, which are watched too, even before they are there", async () => {
+    const [conf, once] = [join(folder, "doors.txt"), join(home, "once")];
+    writeFileSync(conf, `[a]\none_time_sequences = ${once}\n`);
+    const watched = await Watched.start([conf], "knockd-conf");
+    expect(oneTimeFiles(watched.last)).toEqual({});
+    writeFileSync(once, "7000,8000\n");
+    await watched.until((snapshot) => oneTimeFiles(snapshot)?.[once] === "7000,8000\n");
   });
 
   test("a mounted ConfigMap, through its symbolic links", async () => {

@@ -22,7 +22,42 @@ const texts = ["bad", "good"].flatMap((kind) =>
 /** What takes options, other formats or sizes to go wrong, and so is in no file. */
 function withoutFiles() {
   const run = policyText({ name: "run" }).concat("  run: { opened: [/bin/true] }\n");
-  const knockdConf: ConfigText = { origin: "knockd.conf", format: "knockd-conf", text: "[options]\n" };
+  const knockdConf: ConfigText = {
+    origin: "knockd.conf",
+    format: "knockd-conf",
+    text: `before = 1
+[]
+[nothing]
+[word]
+  sequence = 7000,8000
+  verbose
+[values]
+  sequence = 70000
+  sequence = 7000:icmp
+  sequence = ${"7000,".repeat(32)}7000
+  tcpflags = syn|ack
+  target = 192.0.2.0/24
+[once]
+  one_time_sequences = missing
+[used]
+  one_time_sequences = used
+[odd]
+  sequence = 7000,,8000
+  timeout = soon
+  target = gate.example
+  command = open %IP%
+`,
+    oneTimeFiles: { used: "#7000,8000\n" },
+  };
+  const webPage: ConfigText = {
+    origin: "web.conf",
+    format: "knockd-conf",
+    text: `[ssh]
+  sequence = 7000,8500,8000
+  command = iptables -I INPUT -s %IP% -p tcp --dport 22 -j ACCEPT
+  stop_command = iptables -D INPUT -s %IP% -p tcp \u2013dport 22 -j ACCEPT
+`,
+  };
   const large: ConfigText = { origin: "large.yaml", format: "yaml", text: "#".repeat((1 << 20) + 1) };
   const troubles = [
     "secret-not-read",
@@ -40,7 +75,8 @@ function withoutFiles() {
   return [
     compile([knockdConf, large], plainOptions),
     compile([...secrets, noSteps, elsewhere], plainOptions),
-    compileTexts([run], { allowCommands: true }),
+    compile([webPage], { ...plainOptions, allowCommands: true }),
+    compileTexts([run]),
     compilePolicies([{ name: "ssh", opensFor: "never" }], { standing }),
     compilePolicies([{ name: "ssh" }], { served }),
     compileTexts([

@@ -202,11 +202,6 @@ describe("several policies", () => {
   test("a decoy of both resets both", () => {
     expect(playedTracker([ssh, web]).play("7000 5000 5001 8000 6000 9000").completions).toEqual([]);
   });
-
-  test("a sequence without a matcher is not followed", () => {
-    const knockd = policyOf("test/knockd", sequenceOf("7000 8000", { matching: "Knockd" }));
-    expect(playedTracker([knockd]).play("7000 8000")).toEqual({ outcomes: [], completions: [] });
-  });
 });
 
 describe("a policy that is also closed by knocks", () => {
