@@ -6,7 +6,9 @@ import { ApiClient } from "./kubernetes/api-client.ts";
 import type { KubeCredentials } from "./kubernetes/credentials.ts";
 import { NodeWatch } from "./kubernetes/node-watch.ts";
 import type { ReflectorReport } from "./kubernetes/reflector-report.ts";
+import type { KubeObject } from "./kubernetes/resource.ts";
 import { Watches } from "./kubernetes/watches.ts";
+import { type AgentView, KubernetesStatus } from "./kubernetes-status.ts";
 import { NodeLabelsFile } from "./node-labels-file.ts";
 import { type AgentOptions, readsApi } from "./options.ts";
 import type { NodeLabels } from "./policy/node-selector.ts";
@@ -28,6 +30,7 @@ export class KubernetesStages {
   private readonly client: ApiClient;
   private readonly crd: CrdSource | undefined;
   private readonly node: NodeWatch | undefined;
+  private readonly status: KubernetesStatus | undefined;
   private readonly labelsFile: NodeLabelsFile | undefined;
   private readonly warned: (message: string) => void;
   private labelsChanged: () => void = () => {};
@@ -49,7 +52,14 @@ export class KubernetesStages {
     const own = options.namespaces.length > 0 ? options.namespaces : [namespace];
     const namespaces = allNamespaces ? undefined : own;
     const nodeLabels = () => this.nodeLabels;
-    if (options.crd) this.crd = new CrdSource({ watches, clock, namespaces, nodeLabels });
+    if (options.crd) {
+      const nodeUid = () => this.node?.uid;
+      const { client } = this;
+      const { interfaces } = options;
+      this.status = new KubernetesStatus({ client, clock, namespace, nodeName, nodeUid, interfaces, warned });
+      const seen = (objects: readonly KubeObject[]) => this.status?.take(objects);
+      this.crd = new CrdSource({ watches, clock, namespaces, nodeLabels, seen });
+    }
     const configMaps = options.configMaps.map((configMap) => new ConfigMapSource({ watches, clock, configMap }));
     this.sources = [...configMaps, ...(this.crd === undefined ? [] : [this.crd])];
   }
@@ -74,15 +84,19 @@ export class KubernetesStages {
     return this.node?.labels;
   }
 
-  /** Before the sources: resolves when the node is known, or when the API does not answer. `labelsChanged`: policies are to be weighed again. */
-  async start(labelsChanged: () => void): Promise<void> {
+  /**
+   * Before the sources: resolves when the node is known, or when the API does not answer. `labelsChanged`: policies are to be
+   * weighed again. `view` tells what the agent is.
+   */
+  async start(labelsChanged: () => void, view: () => AgentView): Promise<void> {
     this.labelsChanged = labelsChanged;
+    this.status?.start(view);
     await this.node?.start();
   }
 
   /** After the sources. */
   async close(): Promise<void> {
-    await this.node?.close();
+    await Promise.all([this.status?.close(), this.node?.close()]);
     this.client.close();
   }
 
