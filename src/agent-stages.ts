@@ -8,7 +8,7 @@ import { ConfigKeeper } from "./config-source/config-keeper.ts";
 import { FileSource } from "./config-source/file-source.ts";
 import { KeptSnapshots } from "./config-source/kept-snapshots.ts";
 import { SnapshotFile } from "./config-source/snapshot-file.ts";
-import { Confirmation, type ConfirmationState, type Mode } from "./confirmation.ts";
+import { Confirmation } from "./confirmation.ts";
 import { ConfirmationFile } from "./confirmation-file.ts";
 import { ControlServer } from "./control/control-server.ts";
 import { addGuards, type Guarding, gateSpecFor, noGuards, standingGuards } from "./gate-spec.ts";
@@ -22,6 +22,7 @@ import type { Nft } from "./nftables/nft.ts";
 import { mayPass } from "./nftables/nft-error.ts";
 import { Reconciler } from "./nftables/reconciler.ts";
 import type { Observability } from "./observability/observability.ts";
+import type { StatusOfAgent } from "./observability/status.ts";
 import { type AgentOptions, defaultDropProblem } from "./options.ts";
 import { type Address, contains, sameAddress } from "./policy/address.ts";
 import type { Compilation } from "./policy/compile.ts";
@@ -105,7 +106,10 @@ export class AgentStages {
   /** The control socket first: it tells whether the path is free before anything is changed. */
   async start(): Promise<void> {
     await this.control.start();
-    await this.kubernetes?.start(() => this.keeper.weighAgain());
+    await this.kubernetes?.start(
+      () => this.keeper.weighAgain(),
+      () => ({ status: this.observability.status(this.status), guarded: this.guarding?.guarded ?? [] }),
+    );
     this.replicator?.start();
     await this.keeper.start().catch(async (error: unknown) => {
       if (!mayPass(error)) throw error;
@@ -117,9 +121,10 @@ export class AgentStages {
     await this.keeper.reread();
   }
 
-  /** How the gate is loaded, and whether that is confirmed. */
-  get enforcement(): { readonly mode: Mode; readonly confirmation: ConfirmationState } {
-    return { mode: this.confirmation.mode, confirmation: this.confirmation.state };
+  /** What only the stages know of the status. */
+  get status(): StatusOfAgent {
+    const { mode, state: confirmation } = this.confirmation;
+    return { mode, confirmation, grants: this.granter.liveGrants().length, nftables: this.nft.means };
   }
 
   /** Addresses of Kubernetes services may have come or gone. */

@@ -142,8 +142,7 @@ export class Agent {
   }
 
   private statusOfAgent() {
-    const grants = this.stages?.granter.liveGrants().length ?? 0;
-    const { mode, confirmation } = this.stages?.enforcement ?? { mode: this.options.mode, confirmation: "not-asked" };
-    return { mode, confirmation, grants, nftables: this.stages?.nft.means ?? "not opened yet" };
+    const { mode } = this.options;
+    return this.stages?.status ?? ({ mode, confirmation: "not-asked", grants: 0, nftables: "not opened yet" } as const);
   }
 }

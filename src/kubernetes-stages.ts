@@ -6,7 +6,9 @@ import { ApiClient } from "./kubernetes/api-client.ts";
 import type { KubeCredentials } from "./kubernetes/credentials.ts";
 import { NodeWatch } from "./kubernetes/node-watch.ts";
 import type { ReflectorReport } from "./kubernetes/reflector-report.ts";
+import type { KubeObject } from "./kubernetes/resource.ts";
 import { Watches } from "./kubernetes/watches.ts";
+import { type AgentView, KubernetesStatus } from "./kubernetes-status.ts";
 import { NodeLabelsFile } from "./node-labels-file.ts";
 import { type AgentOptions, readsApi } from "./options.ts";
 import type { NodeLabels } from "./policy/node-selector.ts";
@@ -37,6 +39,7 @@ export class KubernetesStages {
   private readonly namespaces: readonly string[] | undefined;
   private readonly crd: CrdSource | undefined;
   private readonly node: NodeWatch | undefined;
+  private readonly status: KubernetesStatus | undefined;
   private readonly labelsFile: NodeLabelsFile | undefined;
   private readonly warned: (message: string) => void;
   private labelsChanged: () => void = () => {};
@@ -62,7 +65,14 @@ export class KubernetesStages {
     const namespaces = allNamespaces ? undefined : own;
     this.namespaces = namespaces;
     const nodeLabels = () => this.nodeLabels;
-    if (options.crd) this.crd = new CrdSource({ watches, clock, namespaces, nodeLabels });
+    if (options.crd) {
+      const nodeUid = () => this.node?.uid;
+      const { client } = this;
+      const { interfaces } = options;
+      this.status = new KubernetesStatus({ client, clock, namespace, nodeName, nodeUid, interfaces, warned });
+      const seen = (objects: readonly KubeObject[]) => this.status?.take(objects);
+      this.crd = new CrdSource({ watches, clock, namespaces, nodeLabels, seen });
+    }
     const configMaps = options.configMaps.map((configMap) => new ConfigMapSource({ watches, clock, configMap }));
     this.sources = [...configMaps, ...(this.crd === undefined ? [] : [this.crd])];
   }
@@ -86,8 +96,7 @@ export class KubernetesStages {
   createReplicator(grantStage: GrantStage): GrantReplicator | undefined {
     if (this.crd === undefined) return undefined;
     const { client, watches, clock, namespaces, nodeName: node } = this;
-    // Without an election each agent deletes what has ended: of several that ask, the first does it.
-    const isLeader = () => true;
+    const isLeader = () => this.status?.leads ?? false;
     return new GrantReplicator({
       ...grantStage,
       client,
@@ -105,15 +114,19 @@ export class KubernetesStages {
     return this.node?.labels;
   }
 
-  /** Before the sources: resolves when the node is known, or when the API does not answer. `labelsChanged`: policies are to be weighed again. */
-  async start(labelsChanged: () => void): Promise<void> {
+  /**
+   * Before the sources: resolves when the node is known, or when the API does not answer. `labelsChanged`: policies are to be
+   * weighed again. `view` tells what the agent is.
+   */
+  async start(labelsChanged: () => void, view: () => AgentView): Promise<void> {
     this.labelsChanged = labelsChanged;
+    this.status?.start(view);
     await this.node?.start();
   }
 
   /** After the sources. */
   async close(): Promise<void> {
-    await this.node?.close();
+    await Promise.all([this.status?.close(), this.node?.close()]);
     this.client.close();
   }
 

@@ -17,6 +17,8 @@ export interface CrdSourceOptions {
   readonly namespaces: readonly string[] | undefined;
   /** This node's labels as they are now; undefined where nobody knows them. */
   readonly nodeLabels: () => NodeLabels | undefined;
+  /** Told all objects, those for other nodes and their status too, whenever one has changed. */
+  readonly seen?: (objects: readonly KubeObject[]) => void;
 }
 
 /**
@@ -27,13 +29,15 @@ export class CrdSource implements ConfigSource {
   readonly name = "crd";
   readonly origin: string;
   private readonly nodeLabels: () => NodeLabels | undefined;
+  private readonly seen: (objects: readonly KubeObject[]) => void;
   private readonly copies: WatchedCopies;
   private readonly secrets: SecretReader;
   private readonly stream: SnapshotStream;
 
-  constructor({ watches, clock, namespaces, nodeLabels }: CrdSourceOptions) {
+  constructor({ watches, clock, namespaces, nodeLabels, seen = () => {} }: CrdSourceOptions) {
     this.origin = namespaces?.join() ?? "*";
     this.nodeLabels = nodeLabels;
+    this.seen = seen;
     this.stream = new SnapshotStream(clock, () => this.compose());
     this.secrets = new SecretReader(watches, () => this.stream.touch());
     this.copies = new WatchedCopies(watches);
@@ -69,12 +73,13 @@ export class CrdSource implements ConfigSource {
 
   private async compose(): Promise<Snapshot> {
     const objects = [...this.copies.objects].sort(byAge);
+    this.seen(objects);
     const labels = this.nodeLabels();
     const references = new Map(objects.flatMap((object) => referenceOf(object, labels)));
     await this.secrets.use([...references.values()].map(({ secret }) => secret));
     const documents = objects.map((object): ObjectText => {
       const reference = references.get(object);
-      const text = textOf(object);
+      const text = objectText(object);
       if (reference === undefined) return text;
       return { ...text, secret: this.secrets.read(reference.secret, reference.key) };
     });
@@ -99,7 +104,7 @@ function referenceOf(
 }
 
 /** Only what people write: a status that changes is no news. */
-function textOf(object: KubeObject): ObjectText {
+export function objectText(object: KubeObject): ObjectText {
   const { metadata, spec } = object as KubeObject & { readonly spec?: unknown };
   const { namespace = "", name, uid = "", generation = 0 } = metadata;
   return {

@@ -11,6 +11,7 @@ export class NodeWatch {
   private readonly reflector: Reflector;
   private readonly changed: () => void;
   private known: NodeLabels | undefined;
+  private knownUid: string | undefined;
 
   /** `remembered`: what was known before, until the API says something else. `changed` is called when labels differ. */
   constructor(watches: Watches, node: string, changed: () => void, remembered?: NodeLabels) {
@@ -25,6 +26,11 @@ export class NodeWatch {
     return this.known;
   }
 
+  /** Of the Node object; undefined before it was seen. */
+  get uid(): string | undefined {
+    return this.knownUid;
+  }
+
   /** Resolves when the API has been asked once, or does not answer. */
   async start(): Promise<void> {
     await this.watches.firstLook([this.reflector]);
@@ -37,6 +43,7 @@ export class NodeWatch {
   private take(objects: Objects): void {
     const [node] = objects.values();
     if (node === undefined) return;
+    this.knownUid = node.metadata.uid;
     const labels = Object.freeze({ ...node.metadata.labels });
     if (this.known !== undefined && textOf(labels) === textOf(this.known)) return;
     this.known = labels;
