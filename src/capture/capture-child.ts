@@ -139,8 +139,8 @@ function tell(message: ChildMessage): void {
   process.stdout.write(`${JSON.stringify(message)}\n`);
 }
 
-// The agent decides when the capture ends, also when a signal goes to all of its group.
-for (const signal of ["SIGINT", "SIGTERM", "SIGHUP"] as const) process.on(signal, () => undefined);
+// The agent decides when the capture ends, also when a signal goes to all of its group. At SIGUSR1 Node would open its debugger.
+for (const signal of ["SIGINT", "SIGTERM", "SIGHUP", "SIGUSR1"] as const) process.on(signal, () => undefined);
 const child = new CaptureChild();
 const lines = new LineReader(mostMessageBytes);
 process.stdin.on("data", (chunk: Buffer) => {

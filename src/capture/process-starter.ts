@@ -13,6 +13,13 @@ const readTimeoutMs = 5000;
 /** `nobody` and `nogroup` of Debian; every system knows them as the overflow ids (user_namespaces(7)). */
 export const nobody = 65534;
 
+/**
+ * Becomes the command given as more arguments, which the kernel ends with the agent (prctl(2), PR_SET_PDEATHSIG): `ip monitor`
+ * looks at nothing but its socket, and would outlive a killed agent until the next change of a link. Where setpriv(1) is
+ * missing or older than that option it does.
+ */
+const dyingWithUs = `setpriv --pdeathsig KILL true && exec setpriv --pdeathsig KILL "$@"; exec "$@"`;
+
 /** A process that runs until it is stopped. */
 export interface Following {
   stop(): void;
@@ -41,7 +48,7 @@ export const ipCommand: LinkCommands = {
       );
     }),
   followChanges: (changed, ended) => {
-    const monitor = spawn("ip", ["monitor", "link", "address"], {
+    const monitor = spawn("sh", ["-c", dyingWithUs, "sh", "ip", "monitor", "link", "address"], {
       env: { PATH: searchPath },
       stdio: ["ignore", "pipe", "ignore"],
     });

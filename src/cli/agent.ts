@@ -4,7 +4,10 @@ import type { AgentOptions } from "../options.ts";
 import type { CommandIo, ExitCode } from "./command-io.ts";
 import { programRevision, programVersion } from "./program-version.ts";
 
-/** Runs the gateway until SIGTERM or SIGINT; SIGHUP reads the configuration again. */
+/**
+ * Runs the gateway until SIGTERM or SIGINT; SIGHUP reads the configuration again. A second signal to end ends it at once, which
+ * costs nothing but a last transaction: the table stays.
+ */
 export async function agentCommand(options: AgentOptions, io: CommandIo): Promise<ExitCode> {
   const { interrupted } = io;
   const agent = new Agent(options, {
@@ -13,6 +16,7 @@ export async function agentCommand(options: AgentOptions, io: CommandIo): Promis
     stdout: process.stdout,
   });
   process.on("SIGHUP", () => void agent.reread());
+  process.on("SIGUSR1", () => undefined); // else Node opens its debugger on loopback, to every user of the host
   try {
     await agent.start(interrupted);
     await new Promise<void>((resolve) => {

@@ -221,6 +221,19 @@ describe("a child that fails is replaced", () => {
     },
   );
 
+  test("a link that flaps while packets wait in the ring of its capture is captured again", async () => {
+    const running = await start([7000]);
+    const pid = onlyChild(running);
+    process.kill(pid, "SIGSTOP"); // not for so long that it counts as hung
+    await new PacketSender(world, client, server).send(numbered(1));
+    await server.expect("sh", ["-c", "ip link set eth0 down; ip link set eth0 up"]);
+    process.kill(pid, "SIGCONT");
+    await running.waitForKnocks(1);
+    const restarted = async () => running.restarts.length > 0 && running.childPids().length === 1;
+    await eventually(restarted, { what: "another child" });
+    await knockOnce(running, 2);
+  });
+
   test("the child goes with its agent, also when that is killed", async () => {
     const running = await start([7000]);
     const pid = onlyChild(running);
@@ -267,6 +280,18 @@ describe("reload", () => {
     expect(knocks).toHaveLength(packets.length);
     expect(new Set(knocks).size).toBe(packets.length);
     expect(new Set(running.restarts)).toEqual(new Set(["reload"]));
+  });
+
+  test("what still waits in the ring of the old child is handed over before that ends", async () => {
+    const running = await start([7000]);
+    const pid = onlyChild(running);
+    const watching = running.watch([7000, 8000]);
+    await eventually(async () => running.childPids().length === 2, { what: "a second child", everyMs: 1 });
+    process.kill(pid, "SIGSTOP"); // until the other one, which opens its taps only now, is ready
+    await client.knock(server.ipv4, ["7000/tcp"]);
+    await watching;
+    if (isAlive(pid)) process.kill(pid, "SIGCONT");
+    expect(await running.waitForKnocks(1)).toHaveLength(1);
   });
 
   test("an interface that is not there yet is waited for", async () => {

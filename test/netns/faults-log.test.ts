@@ -25,11 +25,7 @@ afterEach(async () => {
 test("slow log consumer: a knock is granted while nobody reads, lost lines are counted, and told when he reads again", async () => {
   const { agent, reader } = await agentReadBy(chatty(200));
   reader.signal("SIGSTOP");
-  const lost = async () => {
-    agent.process.signal("SIGHUP");
-    return ((await agent.metric("knockgate_log_lines_dropped_total")) ?? 0) > 0;
-  };
-  await eventually(lost, { what: "lines to be dropped", everyMs: 50, timeoutMs: 30_000 });
+  await linesAreLost(agent);
   await expectDoorOpens(agent);
   expect((await agent.http("/readyz")).status).toBe(200);
   reader.signal("SIGCONT");
@@ -42,16 +38,18 @@ test("slow log consumer: a knock is granted while nobody reads, lost lines are c
   expect(broken).toEqual([]);
 }, 60_000);
 
+test("log consumer that never reads: the agent ends all the same when it is told to", async () => {
+  const { agent, reader } = await agentReadBy(chatty(200));
+  reader.signal("SIGSTOP");
+  await linesAreLost(agent);
+  expect((await agent.stop()).code).toBe(0);
+  await reader.stop("SIGKILL");
+}, 60_000);
+
 test("dead log consumer: a knock is granted after its end, and every line is counted as lost", async () => {
   const { agent, reader } = await agentReadBy(chatty(1));
   await reader.stop("SIGKILL");
-  agent.process.signal("SIGHUP");
-  const lost = async () => ((await agent.metric("knockgate_log_lines_dropped_total")) ?? 0) > 0;
-  const reread = async () => {
-    agent.process.signal("SIGHUP");
-    return lost();
-  };
-  await eventually(reread, { what: "a line to be lost", everyMs: 100 });
+  await linesAreLost(agent);
   await expectDoorOpens(agent);
   expect(JSON.parse((await agent.http("/statusz")).body).logLinesDropped).toBeGreaterThan(0);
 }, 30_000);
@@ -72,6 +70,15 @@ async function agentReadBy(policies: string): Promise<{ agent: AgentProcess; rea
   const agent = await AgentProcess.start(world, gate, { policies, through });
   await reader.waitForLine('"agent-ready"');
   return { agent, reader };
+}
+
+/** Makes the agent say much, again and again, until some of it is dropped. */
+async function linesAreLost(agent: AgentProcess): Promise<void> {
+  const lost = async () => {
+    agent.process.signal("SIGHUP");
+    return ((await agent.metric("knockgate_log_lines_dropped_total")) ?? 0) > 0;
+  };
+  await eventually(lost, { what: "lines to be dropped", everyMs: 50, timeoutMs: 30_000 });
 }
 
 async function expectDoorOpens(agent: AgentProcess): Promise<void> {

@@ -1,4 +1,4 @@
-import { afterAll, beforeAll, expect, test } from "vitest";
+import { afterEach, beforeEach, expect, test } from "vitest";
 import { AgentProcess } from "./agent-process.ts";
 import { DoorWatch } from "./door-watch.ts";
 import type { Host } from "./host.ts";
@@ -26,7 +26,7 @@ let alice: Host;
 let stranger: Host;
 let agent: AgentProcess;
 
-beforeAll(async () => {
+beforeEach(async () => {
   world = await World.build("restart", ["gate", "alice", "stranger"]);
   [gate, alice, stranger] = [world.host("gate"), world.host("alice"), world.host("stranger")];
   await gate.serve(["22/tcp"]);
@@ -35,7 +35,7 @@ beforeAll(async () => {
   await agent.process.waitForLine("grant-added");
 }, 30_000);
 
-afterAll(async () => {
+afterEach(async () => {
   await world.remove();
 });
 
@@ -71,14 +71,14 @@ test.each([
     const rows = await grants();
     const answeredAgain = performance.now();
     const [open, silent] = await Promise.all([kept.stop(), lost.stop()]);
-    expect(Object.keys(open)).toEqual(["open"]);
-    expect(Object.keys(silent)).toEqual(["silent"]);
+    const met = { whoKnocked: Object.keys(open), stranger: Object.keys(silent) };
+    expect(met).toEqual({ whoKnocked: ["open"], stranger: ["silent"] });
     expect(silent.silent).toBeGreaterThan(20);
     expect(rows).toHaveLength(1);
     expect(rows[0]).toMatchObject({ source: alice.ipv4, port: "22/tcp", sequences: ["bastion/ssh"] });
     const usedSeconds = (granted?.leftSeconds ?? 0) - (rows[0]?.leftSeconds ?? 0);
-    expect(usedSeconds).toBeGreaterThan((askedAgain - answered) / 1000 - 1);
-    expect(usedSeconds).toBeLessThan((answeredAgain - asked) / 1000 + 1);
+    expect(usedSeconds).toBeGreaterThan((askedAgain - answered) / 1000 - 0.25);
+    expect(usedSeconds).toBeLessThan((answeredAgain - asked) / 1000 + 0.25);
     const [element = "", ...others] = await agent.elements("granted4");
     expect(others).toEqual([]);
     expect(await agent.table()).not.toContain("gate_of_old");

@@ -276,6 +276,21 @@ describe("after a change by others", () => {
     expect(diary.reason).toBeUndefined();
   });
 
+  test("of somebody who undoes each repair at once it is tried every second all the same", async () => {
+    await reconciler.start(sampleSpec());
+    const run = nft.run.bind(nft);
+    nft.run = async (transaction) => {
+      await run(transaction);
+      await run(new Transaction().delete(table));
+    };
+    await change(new Transaction().add(table));
+    for (const tries of [1, 2, 3, 4, 5, 6]) {
+      await pass(1);
+      expect(diary.transactions).toHaveLength(1 + tries);
+      expect(diary.reason).toContain("somebody else changes it");
+    }
+  });
+
   test("a grant that comes upon the damage first mends it", async () => {
     await reconciler.start(sampleSpec());
     await change(new Transaction().delete(table));
