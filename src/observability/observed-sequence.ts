@@ -61,7 +61,7 @@ function reasonOf(kind: OutcomeKind, sequence: Sequence, knock: Knock): string |
     case "expired":
       return "too slow: the window had run out";
     case "repeated":
-      return "the packet was seen before, or is the last or the first step again";
+      return "the packet was seen before, or is a repeat of the last step";
     case "ignored":
       return "it does not fit: nothing was begun, or flags, source or target do not match";
     case "advanced":

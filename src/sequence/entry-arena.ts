@@ -11,7 +11,7 @@ export const noEntry: Entry = -1;
  * | word | holds |
  * |---|---|
  * | 0 to 3 | the source |
- * | 4 | number of the sequence (24 bits), whether begun again (1 bit), pool (1 bit), steps done (6 bits) |
+ * | 4 | number of the sequence (25 bits), pool (1 bit), steps done (6 bits) |
  * | 5, 6 | when the progress began, microseconds, low and high word |
  * | 7, 8 | the entries used after and before this one, plus one |
  * | 9 and on | for each step two identities, the newer first: TCP sequence number or UDP length and checksum; source port and IP id; when last seen |

@@ -2,9 +2,11 @@ import type { Address } from "../policy/address.ts";
 import { type Entry, type EntryArena, noEntry, word } from "./entry-arena.ts";
 import type { SourceHash } from "./source-hash.ts";
 
-/** The number of a sequence in the table: 24 bits, above the lower ones of its word. */
-export const sequenceNumberLimit = 1 << 24;
-export const numberShift = 8;
+/** The number of a sequence in the table: 25 bits. */
+export const sequenceNumberLimit = 1 << 25;
+
+/** The word that holds the number, without the lower bits. */
+const numberShift = 7;
 
 /**
  * Finds entries by source and sequence: open addressing with linear probing, at most two thirds full, deletion by shifting

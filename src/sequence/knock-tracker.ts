@@ -125,8 +125,7 @@ export class KnockTracker implements KnockEngine {
     const retransmitted = this.#table.recognise(entry, role, knock, windowMs);
     const elapsedMicros = this.#table.elapsedMicros(entry, knock.atMicros);
     const inTime = elapsedMicros >= 0 && elapsedMicros < sequence.withinMicros;
-    const done = this.#table.done(entry);
-    const move = matcher(done, steps, role, retransmitted, inTime, this.#table.begunAgain(entry));
+    const move = matcher(this.#table.done(entry), steps, role, retransmitted, inTime);
     // knockd remembers what is under way and nothing else, so that a client's earlier knocks take no room from its next one.
     if (isKnockd(followed) && move.done % steps === 0) this.#table.remove(entry);
     else this.#apply(move, entry, knock);
@@ -143,7 +142,6 @@ export class KnockTracker implements KnockEngine {
     if (move.remembersAs !== undefined) this.#table.remember(entry, move.remembersAs, knock);
     if (move.kind === "reset" || move.kind === "expired") this.#table.demote(entry, knock.atMicros);
     else if (move.kind !== "ignored") this.#table.touch(entry);
-    if (move.begunAgain !== undefined) this.#table.setBegunAgain(entry, move.begunAgain);
     this.#table.setDone(entry, move.done, knock.atMicros);
   }
 
@@ -164,7 +162,7 @@ export class KnockTracker implements KnockEngine {
     sequences.set(key, followedSequence(number, policy, sequence, matcher));
   }
 
-  /** After 16 million changed sequences the numbers run out; all progress is lost, once. */
+  /** After 33 million changed sequences the numbers run out; all progress is lost, once. */
   #beginNumbersAnew(): void {
     this.#table.clear();
     this.#sequences = new Map();

@@ -14,8 +14,6 @@ export interface Move {
   readonly remembersAs: number | undefined;
   /** Whether the window begins with this knock. */
   readonly restartsClock: boolean;
-  /** Whether a first step came since, so that the second may follow that one as well; undefined: as before. */
-  readonly begunAgain: boolean | undefined;
 }
 
 /**
@@ -26,13 +24,5 @@ export interface Move {
  * @param role what the knock's port is in the sequence.
  * @param retransmitted whether the knock is a packet that was accepted before.
  * @param inTime whether less than the window has passed since the first knock, and not less than nothing.
- * @param begunAgain what the last move said of it.
  */
-export type Matcher = (
-  done: number,
-  steps: number,
-  role: Role,
-  retransmitted: boolean,
-  inTime: boolean,
-  begunAgain: boolean,
-) => Move;
+export type Matcher = (done: number, steps: number, role: Role, retransmitted: boolean, inTime: boolean) => Move;

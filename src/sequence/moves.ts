@@ -8,7 +8,6 @@ export function moves(kind: OutcomeKind, remembers: boolean): readonly Move[] {
     done,
     remembersAs: remembers && done > 0 ? done - 1 : undefined,
     restartsClock: (kind === "advanced" || kind === "completed") && done === 1,
-    begunAgain: kind === "repeated" || kind === "ignored" ? undefined : false,
   }));
 }
 
@@ -19,8 +18,8 @@ export const completed = moves("completed", true);
 export const ignored = moves("ignored", false);
 
 /** Where the first step begins the sequence anew, and where nothing is begun any more. */
-export const afresh = { done: 1, remembersAs: 0, restartsClock: true, begunAgain: false };
-export const ended = { done: 0, remembersAs: undefined, restartsClock: false, begunAgain: false };
+export const afresh = { done: 1, remembersAs: 0, restartsClock: true };
+export const ended = { done: 0, remembersAs: undefined, restartsClock: false };
 export const reset: Move = { kind: "reset", ...ended };
 export const expired: Move = { kind: "expired", ...ended };
 export const expiredAfresh: Move = { kind: "expired", ...afresh };

@@ -1,7 +1,7 @@
 import type { Knock } from "../decode/knock.ts";
 import type { Address } from "../policy/address.ts";
 import { type Entry, EntryArena, noEntry, word } from "./entry-arena.ts";
-import { EntryIndex, isMapped, numberShift } from "./entry-index.ts";
+import { EntryIndex, isMapped } from "./entry-index.ts";
 import { forgetIdentities, idleMilliseconds, millisecondsOf, recognise, rememberIdentity } from "./identity.ts";
 import type { Role } from "./matcher.ts";
 import { RecencyList } from "./recency-list.ts";
@@ -18,7 +18,6 @@ const sweptPerKnock = 8;
 
 const doneMask = 63;
 const furtherBit = 64;
-const begunAgainBit = 128;
 
 /** How long the window of a sequence is, by its number, in milliseconds; undefined when the sequence is gone. */
 export type WindowOf = (number: number) => number | undefined;
@@ -78,7 +77,7 @@ export class ProgressTable {
     const memory = this.#arena.memory(entry);
     const base = this.#arena.base(entry);
     for (let at = 0; at < 4; at++) memory[base + at] = source[at] as number;
-    memory[base + word.state] = number << numberShift;
+    memory[base + word.state] = number << 7;
     forgetIdentities(this.#arena, entry, millisecondsOf(atMicros));
     this.beginAt(entry, atMicros);
     this.#index.add(entry, source, number);
@@ -97,16 +96,6 @@ export class ProgressTable {
     const state = this.#state(entry);
     this.#arena.memory(entry)[this.#arena.base(entry) + word.state] = (state & ~doneMask) | done;
     if (done >= 2 && (state & furtherBit) === 0) this.#promote(entry, atMicros);
-  }
-
-  /** Whether a first step came since the last one that counted. */
-  begunAgain(entry: Entry): boolean {
-    return (this.#state(entry) & begunAgainBit) !== 0;
-  }
-
-  setBegunAgain(entry: Entry, begunAgain: boolean): void {
-    const state = this.#state(entry) & ~begunAgainBit;
-    this.#arena.memory(entry)[this.#arena.base(entry) + word.state] = begunAgain ? state | begunAgainBit : state;
   }
 
   /** Puts an entry that was thrown back among those at their first step. */
@@ -173,7 +162,7 @@ export class ProgressTable {
 
   /** How long until nothing that the entry knows matters any more; 0 or less: it is dead. */
   #livesForMs(entry: Entry, atMicros: number): number {
-    const windowMs = this.#windowOf(this.#state(entry) >>> numberShift);
+    const windowMs = this.#windowOf(this.#state(entry) >>> 7);
     if (windowMs === undefined) return Number.NEGATIVE_INFINITY;
     return windowMs - idleMilliseconds(this.#arena, entry, millisecondsOf(atMicros));
   }

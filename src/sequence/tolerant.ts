@@ -11,24 +11,15 @@ import { advanced, afresh, completed, expired, expiredAfresh, ignored, isStep, m
  * | the step expected | | advanced, or completed |
  * | the step last accepted, in a new packet | it is the only one | repeated; the clock restarts |
  * | | it is not | repeated; nothing changes |
- * | the first step | further steps are done | repeated; these stay, the clock restarts, and the second step may follow this one |
- * | the second step | a first step came since | advanced, from there |
+ * | the first step | | reset, and begun afresh |
  * | another step, a decoy | something is begun | reset |
  * | | nothing is begun | ignored |
  *
  * The clock restarts at a first step that comes again, so that an earlier first knock, stale or spoofed, cannot make the
- * real one late. Nor does it take away what is done: who spoofs first steps of somebody's address, a hundred thousand a
- * second, would leave no moment for the others. Both ways to go on are open until the next step shows which. A new packet of
- * the step last accepted is remembered as well: browsers open two sockets at once, and both retransmit.
+ * real one late. A new packet of the step last accepted is remembered as well: browsers open two sockets at once, and
+ * both retransmit.
  */
-export function tolerant(
-  done: number,
-  steps: number,
-  role: Role,
-  retransmitted: boolean,
-  inTime: boolean,
-  begunAgain: boolean,
-): Move {
+export function tolerant(done: number, steps: number, role: Role, retransmitted: boolean, inTime: boolean): Move {
   const begun = done > 0 && done < steps;
   if (retransmitted) return pick(repeated, done);
   if (begun && !inTime) return isStep(role, 0) ? expiredAfresh : expired;
@@ -36,12 +27,10 @@ export function tolerant(
   if (isStep(role, expected)) return pick(expected + 1 === steps ? completed : advanced, expected + 1);
   if (done > 0 && isStep(role, done - 1)) return done === 1 ? restarted : pick(repeatedAnew, done);
   if (!begun) return pick(ignored, done);
-  if (isStep(role, 0)) return pick(between, done);
-  return begunAgain && isStep(role, 1) ? advancedFromThere : reset;
+  return isStep(role, 0) ? resetAfresh : reset;
 }
 
 const repeated = moves("repeated", false);
 const repeatedAnew = moves("repeated", true);
-const between = repeated.map((move) => ({ ...move, remembersAs: 0, restartsClock: true, begunAgain: true }));
-const advancedFromThere: Move = pick(advanced, 2);
 const restarted: Move = { kind: "repeated", ...afresh };
+const resetAfresh: Move = { kind: "reset", ...afresh };

@@ -14,8 +14,6 @@ interface Follower {
   /** The knocks that count so far; empty: nothing begun. */
   done: number;
   beganMicros: number;
-  /** Whether a first step came since the second: the second may follow it as well. */
-  begunAgain: boolean;
   /** The step accepted by the last knock that was, kept after a completion. */
   last: number | undefined;
   /** The two newest of each step, newest last. */
@@ -55,7 +53,7 @@ export class ReferenceTracker {
     const name = `${policy.name} ${policy.fingerprint}|${sequence.action}|${formatAddress(knock.source)}`;
     let follower = this.#followers.get(name);
     if (follower === undefined) {
-      follower = { done: 0, beganMicros: 0, begunAgain: false, last: undefined, accepted: [] };
+      follower = { done: 0, beganMicros: 0, last: undefined, accepted: [] };
       this.#followers.set(name, follower);
     }
     return judge(follower, sequence, key, knock);
@@ -89,27 +87,7 @@ function judge(follower: Follower, sequence: Sequence, key: number, knock: Knock
     note(follower, follower.last, packet, nowMs);
     return `repeated ${follower.done}`;
   }
-  if (follower.done === 0) return "ignored 0";
-  return comesBetween(follower, steps, key, packet, knock) ?? fallBack(follower, "reset", false, packet, knock);
-}
-
-/** A first step that takes nothing away, and the second step after it. */
-function comesBetween(
-  follower: Follower,
-  steps: readonly number[],
-  key: number,
-  packet: string,
-  knock: Knock,
-): string | undefined {
-  if (steps[0] === key) {
-    follower.beganMicros = knock.atMicros;
-    follower.begunAgain = true;
-    note(follower, 0, packet, Math.floor(knock.atMicros / 1000));
-    return `repeated ${follower.done}`;
-  }
-  if (!follower.begunAgain || steps[1] !== key) return undefined;
-  follower.done = 1;
-  return accept(follower, steps.length, packet, knock);
+  return follower.done === 0 ? "ignored 0" : fallBack(follower, "reset", steps[0] === key, packet, knock);
 }
 
 function accept(follower: Follower, steps: number, packet: string, knock: Knock): string {
@@ -117,14 +95,12 @@ function accept(follower: Follower, steps: number, packet: string, knock: Knock)
   if (step === 0) follower.beganMicros = knock.atMicros;
   note(follower, step, packet, Math.floor(knock.atMicros / 1000));
   follower.last = step;
-  follower.begunAgain = false;
   follower.done = step + 1 === steps ? 0 : step + 1;
   return step + 1 === steps ? `completed ${steps}` : `advanced ${step + 1}`;
 }
 
 function fallBack(follower: Follower, why: string, isFirst: boolean, packet: string, knock: Knock): string {
   follower.done = 0;
-  follower.begunAgain = false;
   follower.last = undefined;
   if (!isFirst) return `${why} 0`;
   accept(follower, 33, packet, knock);
