@@ -36,7 +36,7 @@ function writeServiceAccount(files: Readonly<Record<string, string>>): string {
 test("in a pod the agent reads its own namespace, and goes on with the renewed token when the first has run out", async () => {
   const { cluster } = plane;
   const namespace = await cluster.createNamespace(["agent"]);
-  const what = ["--verb=get,list,watch", "--resource=knocksequences.knockgate.io"];
+  const what = ["--verb=get,list,watch", "--resource=knocksequences.knockgate.io,knockgrants.knockgate.io"];
   await cluster.expect(["create", "role", "-n", namespace, "policies", ...what]);
   const subject = `--serviceaccount=${namespace}:agent`;
   await cluster.expect(["create", "rolebinding", "-n", namespace, "policies", "--role=policies", subject]);
