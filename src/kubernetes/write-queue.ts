@@ -44,11 +44,6 @@ export class WriteQueue {
     this.go(0);
   }
 
-  /** Whoever asked does not want it any more. */
-  forget(key: string): void {
-    this.waiting.delete(key);
-  }
-
   /** Resolves when nothing is under way; nothing is written afterwards. Idempotent. */
   async close(): Promise<void> {
     this.ending.abort();
