@@ -58,7 +58,7 @@ export class Flood {
   /** Resolves when its first packets have come in. */
   static async begin(scene: FloodScene, plan: FloodPlan): Promise<Flood> {
     const { world, from, gate, agent } = scene;
-    const before = await agentCounts(agent, gate);
+    const before = await settledCounts(scene);
     const sender = new PacketSender(world, from, gate).startSpoofed(plan.kinds, plan.packets, plan);
     setPriority(sender.pid, senderNiceness);
     const arrived = async () => (await agentCounts(agent, gate)).received > before.received + 5000;
@@ -74,15 +74,7 @@ export class Flood {
   async ended(name: string): Promise<FloodOutcome> {
     await Promise.all([this.sender.ended, this.asking]);
     const sent = sentPackets(this.sender);
-    let last = "";
-    const told = async () => {
-      const counts = countedSince(this.before, await agentCounts(this.scene.agent, this.scene.gate));
-      const text = JSON.stringify([counts.captured, counts.knocks, counts.ringFull]);
-      const isSettled = text === last && counts.captured <= accounted(counts);
-      last = text;
-      return isSettled && counts;
-    };
-    const counts = await eventually(told, { what: "the capture to tell its counts", everyMs: 1100 });
+    const counts = countedSince(this.before, await settledCounts(this.scene));
     const outcome = { ...counts, sent, backlogDrops: backlogDrops() - this.backlogBefore, ready: this.ready };
     console.log(`${name}\n${tell(outcome, this.sender)}`);
     return outcome;
@@ -103,6 +95,22 @@ export class Flood {
 /** Packets whose fate is counted: they were matched, or dropped for a reason. */
 export function accounted({ knocks, kernelDrops, ringFull, discarded }: AgentCounts): number {
   return knocks + kernelDrops + ringFull + discarded;
+}
+
+/**
+ * What is counted when nothing new comes: the capture has told of every packet that was matched. It tells once a second,
+ * so counts taken any sooner hold packets that it tells of later.
+ */
+function settledCounts({ agent, gate }: FloodScene): Promise<AgentCounts> {
+  let last = "";
+  const told = async () => {
+    const counts = await agentCounts(agent, gate);
+    const text = JSON.stringify([counts.captured, accounted(counts)]);
+    const isSettled = text === last && counts.captured === accounted(counts);
+    last = text;
+    return isSettled && counts;
+  };
+  return eventually(told, { what: "the capture to tell its counts", everyMs: 1100 });
 }
 
 /** Of all processors: the second column of /proc/net/softnet_stat, in hexadecimal. */
