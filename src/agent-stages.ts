@@ -21,6 +21,7 @@ import { SocketCutter } from "./nftables/connection-cutter.ts";
 import type { Nft } from "./nftables/nft.ts";
 import { mayPass } from "./nftables/nft-error.ts";
 import { Reconciler } from "./nftables/reconciler.ts";
+import { droppedCounter } from "./nftables/ruleset.ts";
 import type { Observability } from "./observability/observability.ts";
 import type { StatusOfAgent } from "./observability/status.ts";
 import { type AgentOptions, defaultDropProblem } from "./options.ts";
@@ -84,6 +85,8 @@ export class AgentStages {
       isLocal: (target) => this.isLocal(target),
     });
     observability.trackEngine(this.tracker);
+    observability.metrics.grantsLimit(options.maxGrants);
+    observability.countDrops(async () => (await nft.counter(droppedCounter))?.packets);
     this.capture = new LiveSource({
       interfaces: options.interfaces,
       clock: systemClock,

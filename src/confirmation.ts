@@ -14,7 +14,8 @@ export type Mode = AgentOptions["mode"];
  * Whether somebody has shown that he gets in although the gate is enforced. `not-asked`: nobody has to; `asked`: enforced
  * until the time is up; `confirmed`; `lapsed`: nobody has in time, so that the gate only observes.
  */
-export type ConfirmationState = "not-asked" | "asked" | "confirmed" | "lapsed";
+export const confirmationStates = ["not-asked", "asked", "confirmed", "lapsed"] as const;
+export type ConfirmationState = (typeof confirmationStates)[number];
 
 /** What is told of a confirmation; observability implements it. */
 export interface ConfirmationReport {

@@ -25,13 +25,18 @@ const toTest = {
   nmap: ["/usr/bin/nmap"],
   "openssh-client": ["/usr/bin/ssh"],
   "openssh-server": ["/usr/sbin/sshd", "/usr/bin/sshd"],
+  prometheus: ["/usr/bin/prometheus"],
   systemd: ["/usr/bin/systemd-analyze"],
   tcpdump: ["/usr/bin/tcpdump", "/usr/sbin/tcpdump"],
   tcpreplay: ["/usr/bin/tcpreplay"],
 };
 
 /** Services that some of these packages would start, now and at every boot. */
-const services = { knockd: ["knockd.service"], "openssh-server": ["ssh.service", "ssh.socket"] };
+const services = {
+  knockd: ["knockd.service"],
+  "openssh-server": ["ssh.service", "ssh.socket"],
+  prometheus: ["prometheus.service"],
+};
 
 /** The packages of a purpose ("run" or "test") that are not there. */
 export function missingPackages(purpose) {

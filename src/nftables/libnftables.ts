@@ -1,7 +1,7 @@
 import koffi from "koffi";
 import { type Generation, openGeneration } from "./generation.ts";
 import { parseListing } from "./listing-parser.ts";
-import type { Nft, TableListing } from "./nft.ts";
+import type { CounterListing, Nft, TableListing } from "./nft.ts";
 import { classifyNftError, isNftError, NftError } from "./nft-error.ts";
 import { tableFamily, tableName } from "./objects.ts";
 import { renderTransaction } from "./render.ts";
@@ -72,13 +72,12 @@ class Libnftables implements Nft {
     return this.#apply(transaction, true);
   }
 
-  async list(): Promise<TableListing | undefined> {
-    try {
-      return parseListing(await this.#queue(() => this.#command(`list table ${tableFamily} ${tableName}`, true)));
-    } catch (error) {
-      if (isNftError(error, "not-found")) return undefined;
-      throw error;
-    }
+  list(): Promise<TableListing | undefined> {
+    return this.#listing(`list table ${tableFamily} ${tableName}`);
+  }
+
+  async counter(name: string): Promise<CounterListing | undefined> {
+    return (await this.#listing(`list counter ${tableFamily} ${tableName} ${name}`))?.counters.get(name);
   }
 
   async generation(): Promise<number | undefined> {
@@ -90,6 +89,15 @@ class Libnftables implements Nft {
     this.#closed = true;
     this.#generation?.close();
     void this.#last.finally(() => this.#library.free(this.#library.context));
+  }
+
+  async #listing(command: string): Promise<TableListing | undefined> {
+    try {
+      return parseListing(await this.#queue(() => this.#command(command, true)));
+    } catch (error) {
+      if (isNftError(error, "not-found")) return undefined;
+      throw error;
+    }
   }
 
   async #apply(transaction: Transaction, dry: boolean): Promise<void> {

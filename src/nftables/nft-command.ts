@@ -1,6 +1,6 @@
 import { type Generation, openGeneration } from "./generation.ts";
 import { parseListing } from "./listing-parser.ts";
-import type { Nft, TableListing } from "./nft.ts";
+import type { CounterListing, Nft, TableListing } from "./nft.ts";
 import { classifyNftError, isNftError, NftError } from "./nft-error.ts";
 import { tableFamily, tableName } from "./objects.ts";
 import { type ProgramResult, type RunProgram, runProgram } from "./program.ts";
@@ -43,13 +43,12 @@ class NftCommand implements Nft {
     await this.#apply(["--check", "-f", "-"], transaction);
   }
 
-  async list(): Promise<TableListing | undefined> {
-    try {
-      return parseListing(await this.#nft(["-a", "-y", "-p", "list", "table", tableFamily, tableName], ""));
-    } catch (error) {
-      if (isNftError(error, "not-found")) return undefined;
-      throw error;
-    }
+  list(): Promise<TableListing | undefined> {
+    return this.#listing(["-a", "-y", "-p", "list", "table", tableFamily, tableName]);
+  }
+
+  async counter(name: string): Promise<CounterListing | undefined> {
+    return (await this.#listing(["list", "counter", tableFamily, tableName, name]))?.counters.get(name);
   }
 
   async generation(): Promise<number | undefined> {
@@ -58,6 +57,15 @@ class NftCommand implements Nft {
 
   close(): void {
     this.#generation?.close();
+  }
+
+  async #listing(args: readonly string[]): Promise<TableListing | undefined> {
+    try {
+      return parseListing(await this.#nft(args, ""));
+    } catch (error) {
+      if (isNftError(error, "not-found")) return undefined;
+      throw error;
+    }
   }
 
   async #apply(args: readonly string[], transaction: Transaction): Promise<void> {

@@ -49,6 +49,8 @@ export interface Nft {
   check(transaction: Transaction): Promise<void>;
   /** The table, or undefined where there is none. */
   list(): Promise<TableListing | undefined>;
+  /** One counter of the table, whatever the number of elements; undefined where there is no such counter or no table. */
+  counter(name: string): Promise<CounterListing | undefined>;
   /**
    * A number that changes with every transaction of anybody in this network namespace, by one; elements that run out do
    * not change it. Undefined where it cannot be asked for.

@@ -38,6 +38,9 @@ export interface Ruleset {
 /** After conntrack (-200) and before dstnat (-100), where NodePorts are rewritten; just before mangle (-150). */
 const gatePriority = -160;
 
+/** Counts what strangers send to guarded ports. It goes on counting from one agent to the next. */
+export const droppedCounter = "guarded_dropped";
+
 /** The sets whose elements outlive a change of the ruleset. */
 export const liveSets: ReadonlySet<string> = new Set(["granted4", "granted6", "adopted4", "adopted6"]);
 
@@ -45,7 +48,7 @@ export const liveSets: ReadonlySet<string> = new Set(["granted4", "granted6", "a
 export function rulesetOf(spec: GateSpec): Ruleset {
   return {
     sets: sets(spec),
-    counters: [{ kind: "counter", name: "guarded_dropped" }],
+    counters: [{ kind: "counter", name: droppedCounter }],
     chains: [
       ...(spec.defaultDrop ? [{ kind: "chain" as const, name: "unguarded" }] : []),
       { kind: "chain", name: "gate", hook: { name: "prerouting", priority: gatePriority } },

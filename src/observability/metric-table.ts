@@ -1,6 +1,8 @@
 import { captureDropReasons, restartCauses as captureRestartCauses } from "../capture/packet-source.ts";
 import { commandResults } from "../command/command-report.ts";
+import { confirmationStates } from "../confirmation.ts";
 import { dropReasons } from "../decode/knock.ts";
+import { refusals } from "../grant/grant.ts";
 import { restartCauses, watchedResources } from "../kubernetes/reflector-report.ts";
 import { protocols } from "../policy/port.ts";
 import { creationResults, deletionCauses } from "../replication/replication-report.ts";
@@ -66,6 +68,12 @@ export const metricTable = {
     help: "Which mode the gate is in (1): enforce closes ports, observe only counts. An agent that nobody confirmed falls back to observe.",
     labels: { mode: modes },
   },
+  confirmation: {
+    type: "gauge",
+    name: "knockgate_confirmation",
+    help: "Which state the confirmation is in (1): while asked, and not answered in time, the gate falls back to observe (lapsed).",
+    labels: { state: confirmationStates },
+  },
   captureUp: {
     type: "gauge",
     name: "knockgate_capture_up",
@@ -126,6 +134,12 @@ export const metricTable = {
     help: "Grants asked for by knocks and KnockGrants, by result. A grant of several ports counts once.",
     labels: { policy: policyLabel, result: grantResults },
   },
+  grantsRefused: {
+    type: "counter",
+    name: "knockgate_grants_refused_total",
+    help: "Grants that were refused or failed, by reason: the kernel's, or a rule of the policy or of this agent.",
+    labels: { reason: refusals },
+  },
   commands: {
     type: "counter",
     name: "knockgate_commands_total",
@@ -141,8 +155,20 @@ export const metricTable = {
   grantsActive: {
     type: "gauge",
     name: "knockgate_grants_active",
-    help: "Grants that are open now.",
+    help: "Grants that are open now, one a source and port; one that two policies hold counts for each.",
     labels: { policy: policyLabel },
+  },
+  grantsLimit: {
+    type: "gauge",
+    name: "knockgate_grants_limit",
+    help: "Grants that can be open at most (--max-grants).",
+    labels: {},
+  },
+  guardedDropped: {
+    type: "counter",
+    name: "knockgate_guarded_dropped_packets_total",
+    help: "Packets of strangers to guarded ports that the kernel has dropped, or in observe would have. Outlives the agent.",
+    labels: {},
   },
   knockToGrant: {
     type: "histogram",

@@ -1,7 +1,9 @@
 import { collectDefaultMetrics, Registry } from "prom-client";
 import type { CaptureDropReason, RestartCause } from "../capture/packet-source.ts";
 import { type CommandResult, commandResults } from "../command/command-report.ts";
+import { type ConfirmationState, confirmationStates } from "../confirmation.ts";
 import { type DropReason, type Knock, protocolNumber } from "../decode/knock.ts";
+import type { Refusal } from "../grant/grant.ts";
 import type { WatchedResource, RestartCause as WatchRestartCause } from "../kubernetes/reflector-report.ts";
 import { type Family, familyOf } from "../policy/address.ts";
 import { type Protocol, protocols } from "../policy/port.ts";
@@ -28,6 +30,8 @@ export interface ScrapedNumbers {
   trackedSourcesLimit(): number;
   logLinesDropped(): number;
   watchEventsDropped(): number;
+  /** Undefined while the kernel has not told. */
+  guardedDropped(): Promise<number | undefined>;
 }
 
 /** One combination of the labels of `knocks_total`, in the order of the counting array. */
@@ -41,6 +45,9 @@ const knockRows: readonly KnockRow[] = outcomes.flatMap((outcome) =>
   (["ipv4", "ipv6"] as const).flatMap((family) => protocols.map((protocol) => ({ outcome, family, protocol }))),
 );
 const firstRow = Object.fromEntries(outcomes.map((outcome, at) => [outcome, at * 4])) as Record<OutcomeKind, number>;
+
+/** Gauges of prom-client that are called as if they were counters; `nodejs_active_resources` says the same by type. */
+const misnamed = ["nodejs_active_handles_total", "nodejs_active_requests_total", "nodejs_active_resources_total"];
 
 /**
  * The metrics, in a registry of their own. What happens once a packet is counted in a typed array and handed to prom-client
@@ -58,6 +65,7 @@ export class Metrics {
   constructor(scraped: ScrapedNumbers) {
     this.scraped = scraped;
     collectDefaultMetrics({ register: this.registry });
+    for (const name of misnamed) this.registry.removeSingleMetric(name);
     this.policySeries(otherLabel);
   }
 
@@ -68,7 +76,7 @@ export class Metrics {
 
   /** Everything in Prometheus' text format. */
   async text(): Promise<string> {
-    this.fillAtScrape();
+    this.fillAtScrape(await this.scraped.guardedDropped());
     return this.registry.metrics();
   }
 
@@ -143,6 +151,14 @@ export class Metrics {
 
   grant(policyName: string, result: GrantResult): void {
     this.series.counter.grants.inc({ policy: this.policies.labelFor(policyName), result });
+  }
+
+  grantRefused(reason: Refusal): void {
+    this.series.counter.grantsRefused.inc({ reason });
+  }
+
+  grantsLimit(limit: number): void {
+    this.series.gauge.grantsLimit.set(limit);
   }
 
   command(policyName: string, result: CommandResult): void {
@@ -230,8 +246,14 @@ export class Metrics {
     for (const mode of modes) this.series.gauge.mode.set({ mode }, mode === current ? 1 : 0);
   }
 
-  private fillAtScrape(): void {
+  confirmation(current: ConfirmationState): void {
+    for (const state of confirmationStates) this.series.gauge.confirmation.set({ state }, state === current ? 1 : 0);
+  }
+
+  private fillAtScrape(guardedDropped: number | undefined): void {
     const { counter, gauge } = this.series;
+    counter.guardedDropped.remove();
+    if (guardedDropped !== undefined) counter.guardedDropped.inc(guardedDropped);
     fillCounter(counter.logLinesDropped, this.scraped.logLinesDropped());
     fillCounter(counter.watchEventsDropped, this.scraped.watchEventsDropped());
     counter.knocks.reset();

@@ -11,6 +11,7 @@ import type { Policy } from "../policy/policy.ts";
 import type { ReplicationReport } from "../replication/replication-report.ts";
 import type { KnockEngine, SequenceReport } from "../sequence/outcome.ts";
 import { AuditLog } from "./audit-log.ts";
+import { GuardedDrops } from "./guarded-drops.ts";
 import { Health, type Readiness, type Stage } from "./health.ts";
 import type { KnockdLog } from "./knockd-log.ts";
 import type { EventLevel, LogEventName } from "./log-events.ts";
@@ -62,6 +63,7 @@ export class Observability {
   private readonly observedGate: ObservedGate;
   private readonly observedSequence: ObservedSequence;
   private readonly observedKubernetes: ObservedKubernetes;
+  private readonly drops: GuardedDrops;
   private build: BuildInfo;
   private wasReady = false;
   private policyNames: readonly string[] = [];
@@ -77,6 +79,7 @@ export class Observability {
     this.build = build;
     this.logger = new Logger({ level, format, stream, clock });
     this.hub = new WatchHub(clock);
+    this.drops = new GuardedDrops(clock, (reason) => this.gate.warned(`the drops cannot be counted: ${reason}`));
     this.metrics = this.createMetrics();
     this.metrics.buildInfo(build);
     const sinks = this.sinks();
@@ -115,6 +118,11 @@ export class Observability {
   /** The tracker whose size a scrape shows. */
   trackEngine(engine: Pick<KnockEngine, "trackedSources" | "trackedSourcesLimit">): void {
     this.engine = engine;
+  }
+
+  /** How the kernel is asked for the packets that the gate has dropped. */
+  countDrops(ask: () => Promise<number | undefined>): void {
+    this.drops.askBy(ask);
   }
 
   /** Says that a stage works (undefined) or why it does not; the capture, gate and configuration reports do so themselves. */
@@ -178,6 +186,7 @@ export class Observability {
       trackedSourcesLimit: () => this.engine.trackedSourcesLimit,
       logLinesDropped: () => this.logger.droppedLines,
       watchEventsDropped: () => this.hub.droppedEvents,
+      guardedDropped: () => this.drops.read(),
     });
   }
 

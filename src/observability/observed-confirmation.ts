@@ -30,6 +30,7 @@ export class ObservedConfirmation implements ConfirmationReport {
 
   changed(state: ConfirmationState, mode: Mode, leftMicros: number | undefined): void {
     this.sinks.metrics.mode(mode);
+    this.sinks.metrics.confirmation(state);
     const told = events[state];
     if (told === undefined) return;
     const until = leftMicros === undefined ? "" : ` within ${formatDuration(leftMicros)}.`;

@@ -132,6 +132,7 @@ export class ObservedGrants implements GrantReport {
     audit.record(event);
     const result = resultOfKind[event.kind];
     if (result !== undefined) metrics.grant(event.policy, result);
+    if (event.reason !== undefined) metrics.grantRefused(event.reason);
     if (event.latencySeconds !== undefined) metrics.knockToGrant(event.latencySeconds);
     if (hub.watched) hub.tell(event.source, () => this.watchEvent(event));
   }

@@ -91,6 +91,13 @@ export function nftContract(open: () => Promise<Subject>): void {
       expect(listing?.counters.get("dropped")).toEqual({ packets: 0, bytes: 0 });
     });
 
+    test("tells one counter alone, and nothing where there is none", async () => {
+      expect(await nft.counter("dropped")).toBeUndefined();
+      await nft.run(begin());
+      expect(await nft.counter("dropped")).toEqual({ packets: 0, bytes: 0 });
+      expect(await nft.counter("other")).toBeUndefined();
+    });
+
     test("tells an element's key, time and comment", async () => {
       await nft.run(
         begin()

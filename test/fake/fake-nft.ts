@@ -1,6 +1,6 @@
 import type { Clock } from "../../src/clock.ts";
 import { compareAddresses, mergeRanges } from "../../src/nftables/address-range.ts";
-import type { ChainListing, Nft, SetListing, TableListing } from "../../src/nftables/nft.ts";
+import type { ChainListing, CounterListing, Nft, SetListing, TableListing } from "../../src/nftables/nft.ts";
 import { NftError } from "../../src/nftables/nft-error.ts";
 import type {
   KeyPart,
@@ -85,6 +85,10 @@ export class FakeNft implements Nft {
       chains: new Map([...table.chains].map(([name, held]) => [name, listChain(held)])),
       counters: new Map([...table.counters.keys()].map((name) => [name, { packets: 0, bytes: 0 }])),
     };
+  }
+
+  async counter(name: string): Promise<CounterListing | undefined> {
+    return (await this.list())?.counters.get(name);
   }
 
   async generation(): Promise<number | undefined> {

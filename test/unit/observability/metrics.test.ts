@@ -11,6 +11,7 @@ const nothing = {
   trackedSourcesLimit: () => 10,
   logLinesDropped: () => 5,
   watchEventsDropped: () => 6,
+  guardedDropped: async () => 7,
 };
 let metrics: Metrics;
 
@@ -62,6 +63,11 @@ describe("the metrics at start", () => {
   test("the process's own metrics are there, the lag of the event loop too", async () => {
     expect([...(await series()).keys()]).toContain("nodejs_eventloop_lag_p99_seconds");
   });
+
+  test("nothing but a counter is called a total, of the process's own metrics too", async () => {
+    const types = [...(await metrics.text()).matchAll(/^# TYPE (\S+) (\S+)$/gm)];
+    expect(types.filter(([, name = "", type]) => name.endsWith("_total") && type !== "counter")).toEqual([]);
+  });
 });
 
 describe("the metrics", () => {
@@ -87,6 +93,22 @@ describe("the metrics", () => {
     expect(now.get("knockgate_tracked_sources_limit")).toBe(10);
     expect(now.get("knockgate_log_lines_dropped_total")).toBe(5);
     expect(now.get("knockgate_watch_events_dropped_total")).toBe(6);
+    expect(now.get("knockgate_guarded_dropped_packets_total")).toBe(7);
+  });
+
+  test("drops that the kernel has not told yet are no series: a count that begins at zero looks like a burst", async () => {
+    metrics = new Metrics({ health: new Health(), ...nothing, guardedDropped: async () => undefined });
+    expect((await series()).has("knockgate_guarded_dropped_packets_total")).toBe(false);
+  });
+
+  test("grants are refused by reason, and one state of the confirmation holds", async () => {
+    metrics.grantRefused("set-full");
+    metrics.confirmation("asked");
+    metrics.confirmation("lapsed");
+    const now = await series();
+    expect(now.get('knockgate_grants_refused_total{reason="set-full"}')).toBe(1);
+    expect(now.get('knockgate_confirmation{state="asked"}')).toBe(0);
+    expect(now.get('knockgate_confirmation{state="lapsed"}')).toBe(1);
   });
 
   test("a policy's series come at zero with it and go with it", async () => {
