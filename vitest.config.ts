@@ -24,7 +24,7 @@ export default defineConfig({
         extends: true,
         test: {
           name: "netns",
-          include: ["test/netns/**/*.test.ts"],
+          include: ["test/netns/**/*.test.ts", "test/monitoring/**/*.test.ts"],
           // Real clients, real time: one file at a time, so that a slow machine is not made slower by its own tests.
           fileParallelism: false,
           testTimeout: 120_000,

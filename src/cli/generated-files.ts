@@ -1,3 +1,4 @@
+import { dashboardFile } from "../observability/dashboard/dashboard-file.ts";
 import { eventsPage } from "../observability/events-page.ts";
 import { metricsPage } from "../observability/metrics-page.ts";
 import { crdManifest } from "../policy/crd.ts";
@@ -18,5 +19,6 @@ export function generatedFiles(): Record<string, string> {
     "docs/reference/options.md": optionsPage(),
     "docs/reference/problems.md": problemReference(),
     "docs/reference/resource.md": schemaReference(),
+    "helm/knockgate/dashboards/knockgate.json": dashboardFile(),
   };
 }
