@@ -88,7 +88,7 @@ export class KubernetesStages {
     const namespace = ownNamespace(kubeconfig, process.env);
     if (namespace === undefined && options.crd && options.namespaces.length === 0 && !options.allNamespaces)
       throw new Error("Which namespace is the agent's own is not known: set POD_NAMESPACE, or pass --namespace.");
-    const credentials = new KubeCredentials(surroundings.clock, kubeconfig);
+    const credentials = new KubeCredentials(surroundings.clock, { path: kubeconfig, reader: "agent" });
     return new KubernetesStages(options, surroundings, { credentials, namespace: namespace ?? "default" });
   }
 

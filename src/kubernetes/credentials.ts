@@ -1,15 +1,14 @@
 /**
- * The only door to `@kubernetes/client-node`, and what it is used for: reading kubeconfigs (with their plug-ins and
- * proxies) and the files of a service account. Requests are ours, over Node's own https: the library's watch ends silently in
- * several ways, and its generated calls hide the answers' headers. Loading it takes a third of a second and 80 MB, so
- * this file is only imported when somebody needs the API.
+ * With kubeconfig.ts the only door to `@kubernetes/client-node`, and what it is used for: reading kubeconfigs (with their
+ * plug-ins and proxies) and the files of a service account. Requests are ours, over Node's own https: the library's watch ends
+ * silently in several ways, and its generated calls hide the answers' headers. Loading it takes a third of a second and 80 MB,
+ * so this file is only imported when somebody needs the API.
  */
-import { existsSync, readFileSync } from "node:fs";
 import { Agent as HttpAgent } from "node:http";
 import { Agent as HttpsAgent, type RequestOptions } from "node:https";
-import { KubeConfig } from "@kubernetes/client-node";
 import type { Clock } from "../clock.ts";
 import { ApiError } from "./api-error.ts";
+import { type KubeconfigChoice, loadKubeconfig, namespaceOf, podNamespace } from "./kubeconfig.ts";
 
 /** How the API is reached, good for one request. */
 export interface ApiAccess {
@@ -31,22 +30,20 @@ export interface Credentials {
 
 /** A projected token is renewed at 80 % of its life, which is ten minutes at least; client-go rereads every minute too. */
 const rememberedMicros = 60e6;
-const tokenPath = "/var/run/secrets/kubernetes.io/serviceaccount/token";
 
 /**
- * Credentials from the file given, else `KUBECONFIG`, else the service account of the pod, else `~/.kube/config`. Everything is
- * read again each minute and after `renew`, so that a renewed token, a rotated certificate and a kubeconfig that was
- * changed are taken up.
+ * Credentials of a kubeconfig, or of the service account of the pod. Everything is read again each minute and after `renew`,
+ * so that a renewed token, a rotated certificate and a kubeconfig that was changed are taken up.
  */
 export class KubeCredentials implements Credentials {
   private readonly clock: Clock;
-  private readonly kubeconfig: string | undefined;
+  private readonly choice: KubeconfigChoice;
   private remembered: { readonly access: ApiAccess; readonly atMicros: number } | undefined;
   private agent: { readonly agent: HttpAgent; readonly identity: string } | undefined;
 
-  constructor(clock: Clock, kubeconfig: string | undefined) {
+  constructor(clock: Clock, choice: KubeconfigChoice) {
     this.clock = clock;
-    this.kubeconfig = kubeconfig;
+    this.choice = choice;
   }
 
   async access(): Promise<ApiAccess> {
@@ -56,6 +53,15 @@ export class KubeCredentials implements Credentials {
     const access = await this.read();
     this.remembered = { access, atMicros: now };
     return access;
+  }
+
+  /** Of the context. Rejects as `access` does. */
+  async namespace(): Promise<string> {
+    try {
+      return namespaceOf(loadKubeconfig(this.choice));
+    } catch (error) {
+      throw noCredentials(error);
+    }
   }
 
   renew(): void {
@@ -70,14 +76,14 @@ export class KubeCredentials implements Credentials {
 
   private async read(): Promise<ApiAccess> {
     try {
-      const config = loadKubeConfig(this.kubeconfig);
+      const config = loadKubeconfig(this.choice);
       const cluster = config.getCurrentCluster();
       if (cluster === null) throw new Error("the kubeconfig has no current context");
       const options: RequestOptions = { headers: {} };
       await config.applyToHTTPSOptions(options);
       return { server: cluster.server, headers: headersOf(options), agent: this.agentFor(cluster, options) };
     } catch (error) {
-      throw new ApiError("no-credentials", error instanceof Error ? error.message : String(error), { cause: error });
+      throw noCredentials(error);
     }
   }
 
@@ -97,25 +103,13 @@ export class KubeCredentials implements Credentials {
   }
 }
 
+function noCredentials(error: unknown): ApiError {
+  const [sentence = ""] = (error instanceof Error ? error.message : String(error)).split("\n"); // a parser goes on with an extract
+  return new ApiError("no-credentials", sentence, { cause: error });
+}
+
 function directAgent(server: string, tls: object): HttpAgent {
   return server.startsWith("http:") ? new HttpAgent({ keepAlive: true }) : new HttpsAgent({ keepAlive: true, ...tls });
-}
-
-function loadKubeConfig(path: string | undefined): KubeConfig {
-  const config = new KubeConfig();
-  if (path !== undefined) config.loadFromFile(path);
-  else if (isInPod() && process.env.KUBECONFIG === undefined) config.loadFromCluster();
-  else config.loadFromDefault();
-  if (path === undefined && config.getCurrentCluster()?.server === nowhere)
-    throw new Error("no kubeconfig and no service account were found: pass --kubeconfig, or give the pod a token");
-  return config;
-}
-
-/** What the library falls back to when it finds nothing. */
-const nowhere = "http://localhost:8080";
-
-function isInPod(): boolean {
-  return process.env.KUBERNETES_SERVICE_HOST !== undefined && existsSync(tokenPath);
 }
 
 function headersOf(options: RequestOptions): Record<string, string> {
@@ -137,10 +131,8 @@ export function ownNamespace(kubeconfig: string | undefined, env: NodeJS.Process
   const given = env.POD_NAMESPACE?.trim();
   if (given !== undefined && given !== "") return given;
   try {
-    if (kubeconfig === undefined && isInPod())
-      return readFileSync(tokenPath.replace(/token$/, "namespace"), "utf8").trim();
-    const config = loadKubeConfig(kubeconfig);
-    return config.getContextObject(config.currentContext)?.namespace ?? "default";
+    const ofPod = kubeconfig === undefined ? podNamespace() : undefined;
+    return ofPod ?? namespaceOf(loadKubeconfig({ path: kubeconfig, reader: "agent" }));
   } catch {
     return undefined; // what is wrong with them is said by whoever uses them
   }

@@ -15,7 +15,10 @@ export class ReflectedCopy {
   private readonly watchers = new Set<() => void>();
 
   constructor(kubeconfig: string, selection: Selection) {
-    this.client = new ApiClient({ credentials: new KubeCredentials(systemClock, kubeconfig), clock: systemClock });
+    this.client = new ApiClient({
+      credentials: new KubeCredentials(systemClock, { path: kubeconfig, reader: "agent" }),
+      clock: systemClock,
+    });
     this.reflector = new Reflector({
       client: this.client,
       selection,

@@ -38,7 +38,7 @@ function kubeconfig(token: string, cluster: object = { server: "https://127.0.0.
 
 test("a changed kubeconfig is taken up after a minute, at once after a renewal, over the same connections", async () => {
   const path = kubeconfig("one\n");
-  const credentials = new KubeCredentials(clock, path);
+  const credentials = new KubeCredentials(clock, { path, reader: "agent" });
   const first = await credentials.access();
   expect(first.server).toBe("https://127.0.0.1:6443");
   expect(first.headers).toEqual({ Authorization: "Bearer one" }); // a line's end is no part of a token
@@ -58,7 +58,7 @@ test("a changed kubeconfig is taken up after a minute, at once after a renewal, 
 test("another certificate authority means other connections", async () => {
   const ca = (name: string) => Buffer.from(name).toString("base64");
   const path = kubeconfig("t", { server: "https://127.0.0.1:6443", "certificate-authority-data": ca("one") });
-  const credentials = new KubeCredentials(clock, path);
+  const credentials = new KubeCredentials(clock, { path, reader: "agent" });
   const { agent } = await credentials.access();
   kubeconfig("t", { server: "https://127.0.0.1:6443", "certificate-authority-data": ca("two") });
   credentials.renew();
@@ -69,7 +69,7 @@ test.each([
   { name: "a kubeconfig that is not there", path: "/nowhere/config", says: "ENOENT" },
   { name: "neither a kubeconfig nor a service account", path: undefined, says: "pass --kubeconfig" },
 ])("$name is said in a sentence, and looked for again", async ({ path, says }) => {
-  const credentials = new KubeCredentials(clock, path);
+  const credentials = new KubeCredentials(clock, { path, reader: "agent" });
   await expect(credentials.access()).rejects.toMatchObject({
     code: "no-credentials",
     message: expect.stringContaining(says),
@@ -78,7 +78,7 @@ test.each([
 
 test("KUBECONFIG is found as kubectl finds it", async () => {
   vi.stubEnv("KUBECONFIG", kubeconfig("mine"));
-  const credentials = new KubeCredentials(clock, undefined);
+  const credentials = new KubeCredentials(clock, { reader: "agent" });
   expect((await credentials.access()).headers).toEqual({ Authorization: "Bearer mine" });
 });
 
