@@ -1,9 +1,11 @@
 #!/usr/bin/env node
+import { kubeCommands } from "./cli/kube-commands.ts";
 import { processIo } from "./cli/process-io.ts";
 import { runProgram } from "./cli/program.ts";
 import type { CommandLoaders } from "./cli/wiring.ts";
 
 const commands: CommandLoaders = {
+  ...kubeCommands,
   agent: async () => (await import("./cli/agent.ts")).agentCommand,
   knock: async () => (await import("./cli/knock.ts")).knockCommand,
   knockd: async () => (await import("./cli/knockd.ts")).knockdCommand,

@@ -1,10 +1,12 @@
 import { type Command, Option } from "commander";
 import { readOptions } from "../options.ts";
-import { type Address, parseAddress } from "../policy/address.ts";
+import type { Address } from "../policy/address.ts";
 import { addOptions, readOrRefuse, readSocket } from "./agent-commands.ts";
 import type { OutputFormat } from "./command-io.ts";
 import { addConvert } from "./convert-command.ts";
+import { addGrants, addRevoke } from "./door-clients.ts";
 import { addKnock } from "./knock-command.ts";
+import { outputOption, readAddress } from "./usage-parts.ts";
 import { example, type Wiring } from "./wiring.ts";
 
 /** Wires the commands that need no agent's options. */
@@ -14,8 +16,8 @@ export function addClientCommands(program: Command, wiring: Wiring): void {
   addCheck(program, wiring);
   addConvert(program, wiring);
   addReplay(program, wiring);
-  addGrants(program, wiring);
-  addRevoke(program, wiring);
+  addGrants(program, { guise: "host", wiring });
+  addRevoke(program, { guise: "host", wiring });
   addConfirm(program, wiring);
 }
 
@@ -95,38 +97,6 @@ function addReplay(program: Command, { io, commands, finish }: Wiring): void {
   });
 }
 
-function addGrants(program: Command, wiring: Wiring): void {
-  const grants = program
-    .command("grants")
-    .description("Lists what is open: from the agent, or from the kernel when none runs.");
-  grants.addOption(outputOption("for programs"));
-  addOptions(grants, ["socket"]);
-  grants.addHelpText("after", example("knockgate grants -o json"));
-  grants.action(async () => {
-    const { socket } = readSocket(grants, wiring);
-    const { output } = grants.opts<{ output: OutputFormat }>();
-    const start = await wiring.commands.grants();
-    wiring.finish(await start({ output, socket }, wiring.io));
-  });
-}
-
-function addRevoke(program: Command, wiring: Wiring): void {
-  const revoke = program
-    .command("revoke")
-    .description("Closes what a source has open.")
-    .argument("<source>", "an address")
-    .option("--sequence <NAME>", "only what this sequence opened: namespace/name");
-  addOptions(revoke, ["socket"]);
-  revoke.addHelpText("after", example("knockgate revoke 192.0.2.7"));
-  revoke.action(async (text: string) => {
-    const source = readAddress(revoke, text);
-    const { socket } = readSocket(revoke, wiring);
-    const { sequence } = revoke.opts<{ sequence?: string }>();
-    const start = await wiring.commands.revoke();
-    wiring.finish(await start({ source, sequence, socket }, wiring.io));
-  });
-}
-
 function addConfirm(program: Command, wiring: Wiring): void {
   const confirm = program
     .command("confirm")
@@ -137,14 +107,4 @@ function addConfirm(program: Command, wiring: Wiring): void {
     const start = await wiring.commands.confirm();
     wiring.finish(await start(readSocket(confirm, wiring), wiring.io));
   });
-}
-
-function outputOption(jsonMeans: string): Option {
-  return new Option("-o, --output <format>", `a table for people, or json: ${jsonMeans}`)
-    .choices(["table", "json"])
-    .default("table");
-}
-
-function readAddress(command: Command, text: string): Address {
-  return parseAddress(text) ?? command.error(`error: "${text}" is not an address: write 192.0.2.7 or 2001:db8::7.`);
 }

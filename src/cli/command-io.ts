@@ -53,10 +53,25 @@ export interface WatchArguments {
   readonly socket: string;
 }
 
+/** Where in the Kubernetes API a person looks; each as kubectl's flag of the same name. */
+export interface KubeScope {
+  readonly kubeconfig: string | undefined;
+  readonly context: string | undefined;
+  /** Undefined: the context's. */
+  readonly namespace: string | undefined;
+  readonly allNamespaces: boolean;
+}
+
 /** What `knockgate grants` was asked. */
 export interface GrantsArguments {
   readonly output: OutputFormat;
   readonly socket: string;
+}
+
+/** What `knockgate grants --kube` was asked. */
+export interface KubeGrantsArguments {
+  readonly output: OutputFormat;
+  readonly scope: KubeScope;
 }
 
 /** What `knockgate revoke` was asked; without a sequence all that the source has open is closed. */
@@ -65,6 +80,14 @@ export interface RevokeArguments {
   /** `namespace/name`. */
   readonly sequence: string | undefined;
   readonly socket: string;
+}
+
+/** What `knockgate revoke --kube` was asked. */
+export interface KubeRevokeArguments {
+  readonly source: Address;
+  /** Undefined: of whatever policy. Its namespace takes the place of the scope's. */
+  readonly sequence: { readonly namespace: string; readonly name: string } | undefined;
+  readonly scope: KubeScope;
 }
 
 /** What `knockgate confirm` was asked. */

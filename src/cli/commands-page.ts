@@ -1,20 +1,21 @@
 import type { Command } from "commander";
-import type { CommandIo } from "./command-io.ts";
+import { buildPlugin } from "./kubectl-plugin.ts";
 import { buildProgram } from "./program.ts";
-import type { CommandLoaders } from "./wiring.ts";
+import type { CommandLoaders, Wiring } from "./wiring.ts";
 
 /** The page docs/reference/commands.md, from the usage texts themselves. */
 export function commandsPage(): string {
-  const program = programForUsage();
+  const program = buildProgram(nowhere);
+  const plugin = buildPlugin(nowhere);
   return `# Commands
 
 Exit codes: 0 done, 1 refused or failed, 2 wrong usage. Errors are one sentence on standard error. \`-h\` explains each command.
 
-${[program, ...program.commands].map(section).join("\n")}`;
+${[program, ...program.commands, plugin, ...plugin.commands].map(section).join("\n")}`;
 }
 
 function section(command: Command): string {
-  const name = command.parent === null ? "knockgate" : `knockgate ${command.name()}`;
+  const name = command.parent === null ? command.name() : `${command.parent.name()} ${command.name()}`;
   return `## ${name}\n\n\`\`\`text\n${usage(command)}\n\`\`\`\n`;
 }
 
@@ -30,9 +31,10 @@ function usage(command: Command): string {
   return text.trimEnd();
 }
 
-/** The program as it is wired, in a world in which it never runs. */
-function programForUsage(): Command {
-  const nowhere = { write: () => undefined, isTty: false };
-  const io: CommandIo = { stdout: nowhere, stderr: nowhere, env: {}, interrupted: new AbortController().signal };
-  return buildProgram({ io, commands: {} as CommandLoaders, finish: () => undefined });
-}
+/** A world in which nothing ever runs. */
+const silent = { write: () => undefined, isTty: false };
+const nowhere: Wiring = {
+  io: { stdout: silent, stderr: silent, env: {}, interrupted: new AbortController().signal },
+  commands: {} as CommandLoaders,
+  finish: () => undefined,
+};

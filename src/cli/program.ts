@@ -1,17 +1,11 @@
-import { Command, CommanderError } from "commander";
+import { Command } from "commander";
 import { addAgentCommands } from "./agent-commands.ts";
 import { addClientCommands } from "./client-commands.ts";
 import type { CommandIo } from "./command-io.ts";
 import { addKnockd, isKnockd } from "./knockd-usage.ts";
+import { endOf, prepare, wrongUsage } from "./program-frame.ts";
 import { programVersion } from "./program-version.ts";
 import { type CommandLoaders, example, type Wiring } from "./wiring.ts";
-
-/** Usage texts are wrapped here, on every terminal alike, so that the generated page is the same everywhere. */
-const helpWidth = 100;
-
-/** Exit codes, section "Commands" of the reference. */
-const failed = 1;
-const wrongUsage = 2;
 
 /** Runs the program with these arguments and resolves to its exit code; every error ends as one sentence on stderr. */
 export async function runProgram(argv: readonly string[], io: CommandIo, commands: CommandLoaders): Promise<number> {
@@ -24,35 +18,16 @@ export async function runProgram(argv: readonly string[], io: CommandIo, command
     },
   });
   if (isKnockd(argv)) program.enablePositionalOptions(); // its -V is knockd's
-  try {
-    await program.parseAsync([...argv], { from: "user" });
-    return code;
-  } catch (error) {
-    if (error instanceof CommanderError) return isAnswer(error) || isKnockd(argv) ? 0 : wrongUsage;
-    io.stderr.write(`error: ${describeError(error, io)}\n`);
-    return failed;
-  }
+  const wrong = await endOf(program, argv, io);
+  return wrong === wrongUsage && isKnockd(argv) ? 0 : (wrong ?? code);
 }
 
 /** Every command with its options and an example. */
 export function buildProgram(wiring: Wiring): Command {
   const { io } = wiring;
-  const program = new Command("knockgate")
+  const program = prepare(new Command("knockgate"), io, `knockgate ${programVersion()}`)
     .description("Keeps ports closed and silent, and opens them for the address that has knocked.")
-    .version(`knockgate ${programVersion()}`, "-V, --version", "print the version")
-    .helpOption("-h, --help", "print this help")
-    .helpCommand(false)
     .showHelpAfterError("See knockgate -h.")
-    .exitOverride()
-    .configureOutput({
-      writeOut: (text) => io.stdout.write(text),
-      writeErr: (text) => io.stderr.write(text),
-      outputError: (text, write) => write(`${text.trim().replaceAll("\n", " ")}\n`),
-      getOutHelpWidth: () => helpWidth,
-      getErrHelpWidth: () => helpWidth,
-      getOutHasColors: () => false,
-      getErrHasColors: () => false,
-    })
     .addHelpText(
       "after",
       example(
@@ -65,15 +40,4 @@ export function buildProgram(wiring: Wiring): Command {
   addKnockd(program, wiring);
   for (const command of program.commands) command.showHelpAfterError(`See knockgate ${command.name()} -h.`);
   return program;
-}
-
-/** Help and version are answers, all else that commander throws is wrong usage. */
-function isAnswer(error: CommanderError): boolean {
-  return error.code === "commander.helpDisplayed" || error.code === "commander.version";
-}
-
-/** One sentence; the trace is for those who asked for it. */
-function describeError(error: unknown, io: CommandIo): string {
-  if (!(error instanceof Error)) return String(error);
-  return io.env.KNOCKGATE_LOG_LEVEL === "debug" ? (error.stack ?? error.message) : error.message;
 }

@@ -6,6 +6,8 @@ import type {
   ConfirmArguments,
   DoctorArguments,
   GrantsArguments,
+  KubeGrantsArguments,
+  KubeRevokeArguments,
   ReplayArguments,
   RevokeArguments,
   WatchArguments,
@@ -17,8 +19,14 @@ import type { KnockdArguments } from "./knockd.ts";
 /** A command: what it was asked and the world in, an exit code out. */
 export type CommandOf<Arguments> = (args: Arguments, io: CommandIo) => Promise<number>;
 
+/** What speaks to the Kubernetes API for a person: all that kubectl's plug-in can do. */
+export interface KubeLoaders {
+  kubeGrants(): Promise<CommandOf<KubeGrantsArguments>>;
+  kubeRevoke(): Promise<CommandOf<KubeRevokeArguments>>;
+}
+
 /** Loads each command only when it is called, so that `knockgate knock` does not wait for the agent's code. */
-export interface CommandLoaders {
+export interface CommandLoaders extends KubeLoaders {
   agent(): Promise<CommandOf<AgentOptions>>;
   knock(): Promise<CommandOf<KnockArguments>>;
   knockd(): Promise<CommandOf<KnockdArguments>>;
@@ -35,12 +43,17 @@ export interface CommandLoaders {
 }
 
 /** What the wiring of one command needs. */
-export interface Wiring {
+export interface Wiring<Loaders = CommandLoaders> {
   readonly io: CommandIo;
-  readonly commands: CommandLoaders;
+  readonly commands: Loaders;
   /** Takes the exit code of the command that ran. */
   readonly finish: (code: number) => void;
 }
+
+/** The wiring of a command of both programs: `knockgate`, which can ask the agent of its host, and kubectl's plug-in. */
+export type DoorWiring =
+  | { readonly guise: "host"; readonly wiring: Wiring }
+  | { readonly guise: "kubectl"; readonly wiring: Wiring<KubeLoaders> };
 
 /** The part of a usage text that shows how it is done. */
 export function example(...lines: readonly string[]): string {

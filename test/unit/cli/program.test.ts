@@ -18,13 +18,14 @@ const names = [
   "confirm",
   "cleanup",
 ] as const;
+const kubeNames = ["kubeGrants", "kubeRevoke"] as const;
 
 /** Runs the program with commands that only note what they were asked. */
 async function run(line: string, env: Record<string, string> = {}, command = vi.fn(async () => 0)) {
   const io = new MemoryIo(env);
   const asked: Record<string, unknown> = {};
   const loaders = Object.fromEntries(
-    names.map((name) => [
+    [...names, ...kubeNames].map((name) => [
       name,
       async () => (args: unknown) => {
         asked[name] = args;
@@ -65,6 +66,11 @@ describe("usage", () => {
     { line: "watch 10.1", says: /^error: "10\.1" is not an address/ },
     { line: "revoke", says: /^error: missing required argument/ },
     { line: "grants -o yaml", says: /^error: option '-o, --output <format>' argument 'yaml' is invalid/ },
+    { line: "grants --context x", says: /^error: --context is for the Kubernetes API: add --kube/ },
+    { line: "grants -A", says: /^error: --all-namespaces is for the Kubernetes API: add --kube/ },
+    { line: "grants --kube -n a -A", says: /^error: option '-A, --all-namespaces' cannot be used with/ },
+    { line: "revoke 192.0.2.7 --kube --sequence ssh", says: /^error: --sequence: "ssh" is not namespace\/name/ },
+    { line: "revoke 192.0.2.7 --kube --sequence a/b -n c", says: /^error: --sequence names its namespace itself/ },
     { line: "check", says: /^error: missing required argument/ },
     { line: "replay x.pcap", says: /^error: replay needs policies: name them with --config/ },
   ])("`$line` is wrong usage", async ({ line, says }) => {
@@ -157,6 +163,20 @@ describe("a command", () => {
       output: "table",
     });
     expect((await run("ruleset --config c")).asked.ruleset).toMatchObject({ configs: ["c"], maxGrants: 65_536 });
+  });
+
+  test("gets where in the Kubernetes API to look", async () => {
+    const source = parseAddress("192.0.2.7");
+    const scope = { kubeconfig: undefined, context: undefined, namespace: undefined, allNamespaces: false };
+    expect((await run("grants --kube -A --context x")).asked).toEqual({
+      kubeGrants: { output: "table", scope: { ...scope, context: "x", allNamespaces: true } },
+    });
+    expect((await run("revoke 192.0.2.7 --kube -n n --kubeconfig /k")).asked).toEqual({
+      kubeRevoke: { source, sequence: undefined, scope: { ...scope, namespace: "n", kubeconfig: "/k" } },
+    });
+    expect((await run("revoke 192.0.2.7 --kube --sequence a/b")).asked.kubeRevoke).toMatchObject({
+      sequence: { namespace: "a", name: "b" },
+    });
   });
 
   test("sets the exit code", async () => {
