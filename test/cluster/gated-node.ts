@@ -38,17 +38,16 @@ export class GatedNode {
     return node;
   }
 
-  /** An agent with these flags that reads the API as the administrator, unless its options name another kubeconfig. */
+  /**
+   * An agent with these flags that reads the API as the administrator, unless its options name another kubeconfig or say that it
+   * is in a pod.
+   */
   launch(args: readonly string[], options: AgentOptions = {}): AgentProcess {
-    const given = args.includes("--kubeconfig") ? [] : ["--kubeconfig", this.cluster.kubeconfig];
+    const isPod = options.env?.KUBERNETES_SERVICE_HOST !== undefined;
+    const readsApi = args.includes("--crd") || args.includes("--configmap");
+    const needs = readsApi && !isPod && !args.includes("--kubeconfig");
+    const given = needs ? ["--kubeconfig", this.cluster.kubeconfig] : [];
     return AgentProcess.launch(this.world, this.gate, { ...options, args: [...given, ...args] });
-  }
-
-  /** The same, ready. */
-  async start(args: readonly string[], options: AgentOptions = {}): Promise<AgentProcess> {
-    const agent = this.launch(args, options);
-    await agent.ready(30_000);
-    return agent;
   }
 
   /** Resolves when a port of the gate is met so by a stranger. */
