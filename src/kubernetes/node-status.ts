@@ -22,7 +22,7 @@ export interface NodeClaim {
 
 /** What the writer works with. */
 export interface NodeStatusOptions {
-  readonly client: Pick<ApiClient, "get" | "patch">;
+  readonly client: Pick<ApiClient, "patch">;
   readonly clock: Clock;
   /** From 0 to 1, 1 excluded. */
   readonly random: () => number;
@@ -87,7 +87,6 @@ export class NodeStatus {
       if (claim === undefined) return;
       const text = JSON.stringify([claim, this.options.nodeUid()]);
       if (text === this.written) return;
-      this.conditions ??= await this.standing();
       await this.write(claim, this.ending.signal);
       this.written = text;
       this.waitMs = lookMs;
@@ -103,25 +102,18 @@ export class NodeStatus {
     this.options.failed(error);
   }
 
-  /** What an agent before this one has left there. */
-  private async standing(): Promise<readonly StatusCondition[]> {
-    try {
-      const { body } = await this.options.client.get(this.address(), this.ending.signal);
-      return conditionsOf(body);
-    } catch (error) {
-      if (error instanceof ApiError && error.code === "missing") return [];
-      throw error;
-    }
-  }
-
-  /** First the object, which the apply makes where it is missing, then its status. */
+  /**
+   * First the object, which the apply makes where it is missing, then its status. The answer to the first shows what an agent
+   * before this one has left there.
+   */
   private async write({ conditions, fields }: NodeClaim, signal: AbortSignal): Promise<void> {
     const { client, clock, node } = this.options;
-    const before = this.conditions ?? [];
-    const dated = conditions.map((claim) => conditionFrom(claim, before, clock.wallMicros()));
     const object = { apiVersion: "knockgate.io/v1alpha1", kind: "KnockNode" };
     const patch = (body: object) => ({ kind: "apply", body, manager, force: true }) as const;
-    await client.patch(this.address(), patch({ ...object, metadata: { name: node, ...this.owner() } }), signal);
+    const metadata = { name: node, ...this.owner() };
+    const { body } = await client.patch(this.address(), patch({ ...object, metadata }), signal);
+    const before = this.conditions ?? conditionsOf(body);
+    const dated = conditions.map((claim) => conditionFrom(claim, before, clock.wallMicros()));
     const status = { ...fields, conditions: dated };
     const statusAddress = { ...this.address(), subresource: "status" } as const;
     await client.patch(statusAddress, patch({ ...object, metadata: { name: node }, status }), signal);
