@@ -20,6 +20,8 @@ export interface RequestQueueOptions {
   readonly most: number;
   /** Told how many are not done yet, whenever that changes. */
   readonly changed: (waiting: number) => void;
+  /** A request failed, and is made again later. */
+  readonly failed: (error: ApiError) => void;
 }
 
 interface Entry {
@@ -108,8 +110,13 @@ export class RequestQueue {
       const error = thrown instanceof ApiError ? thrown : new ApiError("malformed", String(thrown), { cause: thrown });
       if (lasting.has(error.code)) this.forget(entry, error);
       else if (request.isOver()) this.forget(entry, undefined);
-      else entry.timer = this.options.clock.after(entry.pace.next(error), () => this.again(entry));
+      else this.later(entry, error);
     }
+  }
+
+  private later(entry: Entry, error: ApiError): void {
+    this.options.failed(error);
+    entry.timer = this.options.clock.after(entry.pace.next(error), () => this.again(entry));
   }
 
   private again(entry: Entry): void {

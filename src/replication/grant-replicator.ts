@@ -9,6 +9,7 @@ import type { ClusterWish } from "../grant/grant-request.ts";
 import { clusterHold, type HoldId } from "../grant/hold.ts";
 import type { LedgerEntry } from "../grant/ledger.ts";
 import type { ApiClient } from "../kubernetes/api-client.ts";
+import type { ApiError } from "../kubernetes/api-error.ts";
 import { RequestQueue } from "../kubernetes/request-queue.ts";
 import { ServerTime } from "../kubernetes/server-time.ts";
 import type { Watches } from "../kubernetes/watches.ts";
@@ -79,12 +80,15 @@ export class GrantReplicator {
   private restsUntilMicros = 0;
   private rested: Timer | undefined;
   private isClosed = false;
+  /** What was warned of last. */
+  private warnedOf: string | undefined;
 
   constructor(options: GrantReplicatorOptions) {
     this.options = options;
     const { client, clock, random, report, namespaces, node } = options;
     const waiting = (count: number) => report.waiting(count);
-    this.queue = new RequestQueue({ clock, random, most: mostWaiting, changed: waiting });
+    const failed = (error: ApiError) => this.requestFailed(error);
+    this.queue = new RequestQueue({ clock, random, most: mostWaiting, changed: waiting, failed });
     // No grant has this name, which ends in a hash: the answer is empty, and has a `Date`.
     const selection = { kind: grantKind, namespace: namespaces?.[0], fieldSelector: "metadata.name=time" };
     this.time = new ServerTime({ client, selection, clock, random, improved: () => this.replan() });
@@ -176,6 +180,13 @@ export class GrantReplicator {
   /** Nobody waits for it: what could not be done at once is told, and tried again. */
   private later(done: Promise<void>): void {
     done.catch((error: Error) => this.options.report.warned(`A door that was closed is ${error.message}`));
+  }
+
+  /** An API that is down is told of by the watches; a role that is missing only here. The same again is not news. */
+  private requestFailed(error: ApiError): void {
+    if (error.code !== "forbidden" || error.message === this.warnedOf) return;
+    this.warnedOf = error.message;
+    this.options.report.warned(`A KnockGrant cannot be written: ${error.message}; it is tried again.`);
   }
 
   private changed(): void {

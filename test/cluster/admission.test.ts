@@ -12,9 +12,9 @@ const manifests = new URL("../fixture/manifests/", import.meta.url).pathname;
 const examples = new URL("../../deploy/examples/", import.meta.url).pathname;
 const cluster = sharedCluster();
 
-/** The manifests of a folder, without their ending. */
+/** The manifests directly in a folder, without their ending. */
 function names(folder: string): readonly string[] {
-  return readdirSync(folder).map((file) => file.replace(/\.yaml$/, ""));
+  return readdirSync(folder).flatMap((file) => (file.endsWith(".yaml") ? file.slice(0, -".yaml".length) : []));
 }
 
 /** What kubectl says of a manifest, which is not kept: its refusal, or undefined when the API server accepts it. */

@@ -36,6 +36,13 @@ export function nodeManifest(name: string, labels: Readonly<Record<string, strin
   return { apiVersion: "v1", kind: "Node", metadata: { name, labels } };
 }
 
+/** A Pod on a node, which no kubelet starts: a token can be bound to it. */
+export function podManifest(namespace: string, name: string, on: { readonly account: string; readonly node: string }) {
+  const containers = [{ name: "agent", image: "knockgate" }];
+  const spec = { serviceAccountName: on.account, nodeName: on.node, containers };
+  return { apiVersion: "v1", kind: "Pod", metadata: { namespace, name }, spec };
+}
+
 /** Makes objects, or makes them so. */
 export async function apply(cluster: Cluster, ...objects: readonly object[]): Promise<void> {
   const list = { apiVersion: "v1", kind: "List", items: objects };

@@ -9,13 +9,21 @@ let queue: RequestQueue;
 let sent: string[];
 let given: string[];
 let told: number[];
+let failed: ApiErrorCode[];
 
 beforeEach(() => {
   clock = new FakeClock();
-  queue = new RequestQueue({ clock, random: () => 0.5, most: 3, changed: (waiting) => told.push(waiting) });
+  queue = new RequestQueue({
+    clock,
+    random: () => 0.5,
+    most: 3,
+    changed: (waiting) => told.push(waiting),
+    failed: ({ code }) => failed.push(code),
+  });
   sent = [];
   given = [];
   told = [];
+  failed = [];
 });
 
 /** A request that fails with these, then succeeds. */
@@ -56,12 +64,14 @@ describe("a request", () => {
     expect(sent).toHaveLength(3);
     await pass(1);
     expect([sent.length, queue.waiting, given]).toEqual([4, 0, []]);
+    expect(failed).toEqual(["unreachable", "server", "throttled"]);
   });
 
   test("is given up when the API refuses it for good", async () => {
     queue.add(request("a", "refused"));
     await pass(0);
     expect([given, queue.waiting, clock.pendingTimers]).toEqual([["a refused"], 0, 0]);
+    expect(failed).toEqual([]);
   });
 
   test("is given up when it is of no use any more", async () => {
