@@ -20,7 +20,9 @@ export async function convertCommand(
   const { snapshot } = await readFiles([path], "knockd-conf");
   const [document] = snapshot.documents;
   for (const failure of snapshot.failures) io.stderr.write(`error: ${failure}\n`);
-  if (document === undefined || snapshot.failures.length > 0) return 1;
+  if (document?.origin !== path && snapshot.failures.length === 0)
+    io.stderr.write(`error: ${path} is a folder: name one knockd.conf.\n`);
+  if (document?.origin !== path || snapshot.failures.length > 0) return 1;
   const conversion = convertKnockdConf(document.text, { origin: path, keepMatching });
   if (conversion.kind === "faulty") {
     for (const { place, message } of conversion.problems)
@@ -36,7 +38,7 @@ export async function convertCommand(
   io.stdout.write(explain ? formatTable(["DOOR", "BECAME", "CHECK"], rows) : yaml);
   const count = (kind: string) => fates.filter((fate) => fate.kind === kind).length;
   io.stderr.write(
-    `${fates.length} doors: ${count("opens")} open ports, ${count("closes")} became closedBy, ${count("run")} run commands, ${count("left-out")} left out\n`,
+    `${fates.length} door${fates.length === 1 ? "" : "s"}: opens ${count("opens")}, closedBy ${count("closes")}, run ${count("run")}, left out ${count("left-out")}\n`,
   );
   return 0;
 }

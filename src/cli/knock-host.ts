@@ -11,6 +11,7 @@ export type ResolveHost = (host: string, family: 4 | 6 | undefined) => Promise<r
  */
 export const resolveHost: ResolveHost = async (host, family) => {
   const name = /^\[(.*)\]$/.exec(host)?.[1] ?? host;
+  if (name === "") throw new KnockError("The host is empty: name one.");
   const literal = isIP(name);
   if (literal === 0) return lookUp(name, family);
   if (family !== undefined && family !== literal) throw new KnockError(`${name} is not an IPv${family} address.`);

@@ -51,13 +51,15 @@ export async function planKnock(args: KnockArguments, profile: KnockProfile | un
     throw new KnockError("--open can only wait for a TCP port: UDP does not answer by itself.");
   if (opening === undefined && args.exec !== undefined)
     throw new KnockError("--exec runs its command when a port is open: name that port with --open.");
+  const open = opening === undefined ? undefined : await portNumber(opening);
+  if (open === 0) throw new KnockError("--open can only wait for a port from 1 to 65535: port 0 never answers.");
   const hits = await Promise.all(targets.map(async (target) => ({ ...target, port: await portNumber(target) })));
   return {
     host: profile?.host ?? args.host,
     family: args.family ?? profile?.family,
     hits,
     delayMs,
-    open: opening === undefined ? undefined : await portNumber(opening),
+    open,
     waitMs: args.waitMs ?? profile?.waitMs ?? usualWaitMs,
   };
 }

@@ -1,3 +1,4 @@
+import { isUtf8 } from "node:buffer";
 import { constants } from "node:fs";
 import { type FileHandle, open, readdir, realpath, stat } from "node:fs/promises";
 import { dirname, join, resolve } from "node:path";
@@ -124,7 +125,7 @@ async function readAll(survey: Survey, format: WrittenText["format"] | undefined
   const failures = [...survey.failures];
   let bytes = 0;
   for (const path of survey.files) {
-    const read = await readOne(path);
+    const read = await readOne(path, format ?? formatOf(path));
     bytes += read.bytes;
     if (bytes > mostBytes) {
       failures.push(
@@ -133,22 +134,20 @@ async function readAll(survey: Survey, format: WrittenText["format"] | undefined
       break;
     }
     if ("failure" in read) failures.push(read.failure);
-    else documents.push(await documentOf(path, read.text, format));
+    else documents.push(await documentOf(path, read.text, format ?? formatOf(path)));
   }
   return { documents, failures };
 }
 
-/** Without a format the name decides. */
-async function documentOf(
-  origin: string,
-  text: string,
-  given: WrittenText["format"] | undefined,
-): Promise<WrittenText> {
-  const format = given ?? (origin.endsWith(".conf") ? "knockd-conf" : "yaml");
+function formatOf(path: string): WrittenText["format"] {
+  return path.endsWith(".conf") ? "knockd-conf" : "yaml";
+}
+
+async function documentOf(origin: string, text: string, format: WrittenText["format"]): Promise<WrittenText> {
   if (format === "yaml") return { origin, format, text };
   const oneTimeFiles = new Map<string, string>();
   for (const name of oneTimeNames({ format, text })) {
-    const read = await readOne(name);
+    const read = await readOne(name, format);
     if ("text" in read) oneTimeFiles.set(name, read.text);
   }
   return { origin, format, text, oneTimeFiles: Object.fromEntries(oneTimeFiles) };
@@ -164,7 +163,7 @@ function oneTimeNames({ format, text }: Pick<WrittenText, "format" | "text">): r
 type ReadOne = { readonly bytes: number } & ({ readonly text: string } | { readonly failure: string });
 
 /** Opened without waiting, so that a pipe that nobody writes to does not hold up the others. */
-async function readOne(path: string): Promise<ReadOne> {
+async function readOne(path: string, format: WrittenText["format"]): Promise<ReadOne> {
   let handle: FileHandle | undefined;
   try {
     handle = await open(path, constants.O_RDONLY | constants.O_NONBLOCK);
@@ -174,12 +173,18 @@ async function readOne(path: string): Promise<ReadOne> {
     const buffer = Buffer.alloc(mostFileBytes + 1);
     const bytes = await fill(handle, buffer);
     if (bytes > mostFileBytes) return { bytes, failure: `${path} is larger than 1 MiB: split it.` };
-    return { bytes, text: new TextDecoder("utf-8", { fatal: true }).decode(buffer.subarray(0, bytes)) };
+    return { bytes, text: textOf(buffer.subarray(0, bytes), format) };
   } catch (error) {
     return { bytes: 0, failure: failureOf(path, error) };
   } finally {
     await handle?.close();
   }
+}
+
+/** knockd does not ask for an encoding: its old files may be Latin-1, whose every byte is a character. */
+function textOf(bytes: Uint8Array, format: WrittenText["format"]): string {
+  const isLatin = format === "knockd-conf" && !isUtf8(bytes);
+  return new TextDecoder(isLatin ? "latin1" : "utf-8", { fatal: true }).decode(bytes);
 }
 
 async function fill(handle: FileHandle, buffer: Buffer): Promise<number> {

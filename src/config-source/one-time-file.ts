@@ -11,6 +11,7 @@
  * between 1 and 4 leaves a claim; who finds one that is ten seconds old finishes the work (2 to 4) and still gets `taken`: a line
  * is rather lost than used twice. All lines before the one that counts are marked already, so two agents never write for different lines at once.
  */
+import { isUtf8 } from "node:buffer";
 import {
   chownSync,
   closeSync,
@@ -63,13 +64,15 @@ function tryClaim(claim: string): boolean {
 
 /** Whether it was not marked before. The new file has the mode and the owner of the old one. */
 function mark({ file, line, text }: OneTimeLine): boolean {
-  const marked = markOneTimeLine(readFileSync(file, "utf8"), line, text);
+  const bytes = readFileSync(file);
+  const encoding = isUtf8(bytes) ? "utf8" : "latin1";
+  const marked = markOneTimeLine(bytes.toString(encoding), line, text);
   if (marked === undefined) return false;
   const { mode, uid, gid } = statSync(file);
   const fresh = `${file}.new-${process.pid}`;
   const descriptor = openSync(fresh, "w", mode & 0o777);
   try {
-    writeFileSync(descriptor, marked);
+    writeFileSync(descriptor, marked, encoding);
     fsyncSync(descriptor);
   } finally {
     closeSync(descriptor);

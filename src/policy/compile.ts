@@ -55,7 +55,8 @@ export interface Compilation {
   readonly cutting: readonly Port[];
 }
 
-const mostPolicies = 4096;
+/** How many policies one agent takes. */
+export const mostPolicies = 4096;
 const mostProblems = 2000;
 
 /** From all texts at once to one immutable configuration and all problems. Pure; never throws, whatever the texts hold. */

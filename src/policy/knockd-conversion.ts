@@ -139,9 +139,12 @@ function leftRun(reading: DoorReading): ConvertedRun | undefined {
 /** A door that only closes what another one opens becomes its closedBy: the first of those with a port in common, best with a like name. */
 function pairClosers(fates: readonly DoorFate[], readings: readonly DoorReading[]): readonly DoorFate[] {
   const result = [...fates];
+  const steps = fates.map(({ door }) => String(door.steps));
   for (const [at, reading] of readings.entries()) {
     const closer = result[at];
     if (closer === undefined || closer.kind !== "run" || reading.closed === undefined) continue;
+    // A closedBy whose steps another door has would be rejected, and its policy with it.
+    if (steps.indexOf(String(reading.door.steps)) !== steps.lastIndexOf(String(reading.door.steps))) continue;
     const openers = result.filter((fate) => fate.kind === "opens" && fits(fate, closer, reading));
     const opener = openers.sort((one, other) => likeness(other, closer) - likeness(one, closer))[0];
     if (opener?.policy === undefined) continue;
@@ -161,9 +164,9 @@ function pairClosers(fates: readonly DoorFate[], readings: readonly DoorReading[
   return result.map(describe);
 }
 
-function fits({ policy }: DoorFate, closer: DoorFate, { closed, door }: DoorReading): boolean {
+function fits({ policy }: DoorFate, closer: DoorFate, { closed }: DoorReading): boolean {
   if (policy?.opens === undefined || policy.closedBy !== undefined) return false;
-  if (String(door.steps) === String(policy.steps) || closer.policy?.target !== policy.target) return false;
+  if (closer.policy?.target !== policy.target) return false;
   return closed !== undefined && overlap(closed, policy.opens.ports);
 }
 

@@ -1,4 +1,4 @@
-import { compile } from "./compile.ts";
+import { compile, mostPolicies } from "./compile.ts";
 import { policyYaml } from "./converted-policy.ts";
 import { readKnockdConf } from "./knockd-conf.ts";
 import { type ConversionOptions, convertDoors, type DoorFate } from "./knockd-conversion.ts";
@@ -23,7 +23,13 @@ export interface ConvertOptions {
 export function convertKnockdConf(text: string, { origin, keepMatching }: ConvertOptions): Conversion {
   const { doors, settings, faults } = readKnockdConf(text);
   if (faults.length > 0) return { kind: "faulty", problems: faultProblems(faults, origin) };
-  let options: ConversionOptions = { keepMatching, asKnockd: new Set(), asCommands: new Map(), leftOut: new Map() };
+  const surplus = doors.slice(mostPolicies).map(({ line }) => [line, surplusWords] as const);
+  let options: ConversionOptions = {
+    keepMatching,
+    asKnockd: new Set(),
+    asCommands: new Map(),
+    leftOut: new Map(surplus),
+  };
   for (;;) {
     const fates = convertDoors(doors, options);
     const rejections = rejectionsOf(fates);
@@ -34,6 +40,8 @@ export function convertKnockdConf(text: string, { origin, keepMatching }: Conver
     options = yielding(options, rejections, fates);
   }
 }
+
+const surplusWords = `the file has more than ${mostPolicies} doors, and one agent takes no more`;
 
 interface Rejection {
   readonly fate: DoorFate;
@@ -74,7 +82,11 @@ function yielding(
     const twins = fates.filter(
       ({ policy }) => policy !== undefined && String(policy.steps) === String(fate.policy?.steps),
     );
-    if (problem.code === "steps-taken" && twins.length > 1 && !twins.every(({ door }) => asKnockd.has(door.line)))
+    if (
+      problem.code === "steps-taken" &&
+      twins.length > 1 &&
+      !twins.every(({ door }) => options.asKnockd.has(door.line))
+    )
       for (const { door } of twins) asKnockd.add(door.line);
     else if (fate.kind === "opens") asCommands.set(line, why);
     else leftOut.set(line, why);

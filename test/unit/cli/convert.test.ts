@@ -14,7 +14,7 @@ test("policies go to standard output, and what became of the doors is counted on
   const { code, out, err } = await convert(fixture("debian-pair"));
   expect(code).toBe(0);
   expect(out).toContain("closedBy: { steps: [9527/tcp, 8411/tcp, 7391/tcp] }");
-  expect(err).toBe("3 doors: 1 open ports, 1 became closedBy, 1 run commands, 0 left out\n");
+  expect(err).toBe("3 doors: opens 1, closedBy 1, run 1, left out 0\n");
 });
 
 test("--explain prints a table instead", async () => {
@@ -26,6 +26,19 @@ test("--explain prints a table instead", async () => {
 
 test("--keep-matching keeps doors as strict as knockd's", async () => {
   expect((await convert(fixture("timed-ssh"), { keepMatching: true })).out).toContain("matching: Knockd");
+});
+
+test("one door is counted as one", async () => {
+  expect((await convert(fixture("timed-ssh"))).err).toMatch(/^1 door: /);
+});
+
+test("a folder is not converted, and said to be none", async () => {
+  const folder = new URL(".", import.meta.url).pathname;
+  expect(await convert(folder)).toEqual({
+    code: 1,
+    out: "",
+    err: `error: ${folder} is a folder: name one knockd.conf.\n`,
+  });
 });
 
 test("a file that is not there, and one with faults, are told and not converted", async () => {

@@ -64,6 +64,16 @@ describe("knock", () => {
     });
   });
 
+  test.each([{ host: "" }, { host: "[]" }])("of no host ($host) sends nothing", async ({ host }) => {
+    expect(await knock({ host })).toEqual({ code: 1, done: [], out: "", err: "error: The host is empty: name one.\n" });
+  });
+
+  test("does not wait for port 0, which never answers", async () => {
+    const { code, done, err } = await knock({ open: "0" });
+    expect({ code, done }).toEqual({ code: 1, done: [] });
+    expect(err).toContain("--open");
+  });
+
   test("waits after every hit, the last one too", async () => {
     expect((await knock({ delay: "200", ports: ["1", "2"] })).done).toEqual([
       "tcp 192.0.2.1 1",

@@ -147,6 +147,12 @@ describe("what is read", () => {
     ]);
   });
 
+  test("a knockd.conf may be Latin-1, as knockd never asked", async () => {
+    const path = join(home, "knockd.conf");
+    writeFileSync(path, Buffer.from("# T\xfcr\n[door]\n", "latin1"));
+    expect((await Watched.start([path], "knockd-conf")).texts).toEqual(["# Tür\n[door]\n"]);
+  });
+
   test("a file that may not be read is told, as root with less rights too", async () => {
     write("a.yaml", "a");
     write("secret.yaml", "b");

@@ -43,3 +43,9 @@ test("a file that is gone opens nothing and says why", () => {
   rmSync(file);
   expect(spend(first())).toMatchObject({ kind: "failed", reason: expect.stringContaining("ENOENT") });
 });
+
+test("bytes that are no UTF-8 stay as they are", () => {
+  writeFileSync(file, Buffer.from("# T\xfcr\n 7000,8000\n", "latin1"));
+  expect(spend(first()).kind).toBe("spent");
+  expect(readFileSync(file, "latin1")).toBe("# T\xfcr\n# 7000,8000\n");
+});

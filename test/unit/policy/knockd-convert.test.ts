@@ -18,6 +18,15 @@ function convert(name: string, keepMatching = false) {
   return conversion;
 }
 
+function door(name: string, sequence: string, command: string): string {
+  return `[${name}]\nsequence = ${sequence}\ntcpflags = syn\nstart_command = ${command}\n`;
+}
+
+function fatesOf(...doors: readonly string[]) {
+  const conversion = convertKnockdConf(doors.join(""), { origin: "x", keepMatching: false });
+  return conversion.kind === "converted" ? conversion.fates : expect.fail("the file is faulty");
+}
+
 test("there are files in thirty shapes and more", () => {
   expect(names.length).toBeGreaterThanOrEqual(30);
 });
@@ -80,6 +89,30 @@ describe("what is to be checked is said", () => {
     const { problems } = compile([text], { ...plainOptions, allowCommands: true });
     const found = problems.filter(({ code }) => code === "command-typography");
     expect(found.map(({ place }) => place.line)).toEqual([5, 7]);
+  });
+
+  test("a closing door whose sequence another door has takes nothing from the door it closes", () => {
+    const fates = fatesOf(
+      door("other", "1111,2222,3333", "/usr/bin/true"),
+      door("open", "4444,5555,6666", "iptables -I INPUT -s %IP% -p tcp --dport 22 -j ACCEPT"),
+      door("close", "1111,2222,3333", "iptables -D INPUT -s %IP% -p tcp --dport 22 -j ACCEPT"),
+    );
+    expect(fates.map(({ kind }) => kind)).toEqual(["run", "opens", "run"]);
+  });
+
+  test("any number of doors may share a sequence, and each still opens its port", () => {
+    const ports = [22, 80, 443, 8080];
+    const rule = (port: number) => `iptables -I INPUT -s %IP% -p tcp --dport ${port} -j ACCEPT`;
+    const fates = fatesOf(...ports.map((port) => door(`to-${port}`, "1111,3333,2222", rule(port))));
+    expect(fates.map(({ policy }) => policy?.matching)).toEqual(["Knockd", "Knockd", "Knockd", "Knockd"]);
+    expect(fates.map(({ kind }) => kind)).toEqual(["opens", "opens", "opens", "opens"]);
+  });
+
+  test("doors beyond those that one agent takes are left out at once", () => {
+    const doors = Array.from({ length: 4098 }, (_, at) => door(`d${at}`, `${1000 + at},20000`, "/usr/bin/true"));
+    const fates = fatesOf(...doors);
+    expect(fates.slice(4095).map(({ kind }) => kind)).toEqual(["run", "left-out", "left-out"]);
+    expect(fates.at(-1)?.checks.join()).toContain("more than 4096 doors");
   });
 
   test("a faulty file is not converted, and every fault is told with its line", () => {
