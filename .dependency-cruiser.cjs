@@ -18,6 +18,7 @@ const stages = {
   replication: ["replication", "kubernetes", "grant", "sequence"],
   "config-source": ["config-source", "kubernetes"],
   control: ["control"],
+  hunt: ["hunt", "decode"],
 };
 
 /** Node modules, built in and not, that reach the world outside the process. */
@@ -116,9 +117,9 @@ module.exports = {
     },
     {
       name: "pure-stages-have-no-effects",
-      comment: "decode, sequence and policy take values and return values.",
+      comment: "decode, sequence, hunt and policy take values and return values.",
       severity: "error",
-      from: { path: "^src/(decode|sequence|policy)/" },
+      from: { path: "^src/(decode|sequence|hunt|policy)/" },
       to: { path: effects },
     },
     ...doorRules,

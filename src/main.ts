@@ -13,6 +13,7 @@ const commands: CommandLoaders = {
   check: async () => (await import("./cli/check.ts")).checkCommand,
   ruleset: async () => (await import("./cli/ruleset.ts")).rulesetCommand,
   replay: async () => (await import("./cli/replay.ts")).replayCommand,
+  hunt: async () => (await import("./cli/hunt.ts")).huntCommand,
   convert: async () => (await import("./cli/convert.ts")).convertCommand,
   grants: async () => (await import("./cli/grants.ts")).grantsCommand,
   revoke: async () => (await import("./cli/revoke.ts")).revokeCommand,

@@ -1,14 +1,12 @@
-import { once } from "node:events";
-import { createReadStream, type ReadStream } from "node:fs";
+import type { ReadStream } from "node:fs";
 import { basename } from "node:path";
 import { decodeFrame } from "../decode/decode.ts";
 import type { Frame } from "../decode/frame.ts";
 import type { Knock } from "../decode/knock.ts";
 import { KnockBuffer } from "../decode/knock-buffer.ts";
-import { CaptureError } from "./capture-error.ts";
 import type { CaptureReport, PacketSource, Watch } from "./packet-source.ts";
 import { RecentPackets } from "./recent-packets.ts";
-import { SavefileReader } from "./savefile-reader.ts";
+import { openSavefile, readSavefile } from "./savefile-stream.ts";
 import { WatchCheck } from "./watch-check.ts";
 
 /**
@@ -18,7 +16,6 @@ import { WatchCheck } from "./watch-check.ts";
 export class SavefileSource implements PacketSource {
   readonly #path: string;
   readonly #report: CaptureReport;
-  readonly #reader: SavefileReader;
   readonly #recent = new RecentPackets(0);
   readonly #knock = new KnockBuffer();
   #check: WatchCheck | undefined;
@@ -29,7 +26,6 @@ export class SavefileSource implements PacketSource {
   constructor(path: string, report: CaptureReport) {
     this.#path = path;
     this.#report = report;
-    this.#reader = new SavefileReader(basename(path));
   }
 
   /** Settles when the file was read to its end, or rejects with a CaptureError. After `close`, when reading has stopped. */
@@ -41,12 +37,7 @@ export class SavefileSource implements PacketSource {
   async start(watch: Watch, receive: (knock: Knock) => void): Promise<void> {
     this.#check = new WatchCheck(watch, []);
     this.#receive = receive;
-    this.#stream = createReadStream(this.#path);
-    try {
-      await once(this.#stream, "ready");
-    } catch (error) {
-      throw new CaptureError("savefile-unreadable", (error as Error).message, { cause: error });
-    }
+    this.#stream = await openSavefile(this.#path);
     this.#report.capturing([basename(this.#path)], []);
     this.#finished = this.#readAll(this.#stream);
     this.#finished.catch(() => undefined); // it is the caller's when asked for; without this line it would end the process when not
@@ -65,15 +56,10 @@ export class SavefileSource implements PacketSource {
 
   async #readAll(stream: ReadStream): Promise<void> {
     try {
-      for await (const chunk of stream) this.#reader.read(chunk as Buffer, (frame) => this.#take(frame));
-    } catch (error) {
-      if (error instanceof CaptureError) throw error;
-      if ((error as NodeJS.ErrnoException).code === "ERR_STREAM_PREMATURE_CLOSE") return; // closed by us
-      throw new CaptureError("savefile-unreadable", (error as Error).message, { cause: error });
+      await readSavefile(stream, basename(this.#path), (frame) => this.#take(frame));
     } finally {
       this.#report.capturing([], []);
     }
-    if (!this.#reader.begun) throw new CaptureError("savefile-format", "it is shorter than a header");
   }
 
   #take(frame: Frame): void {

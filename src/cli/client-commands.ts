@@ -5,6 +5,7 @@ import { addOptions, readOrRefuse, readSocket } from "./agent-commands.ts";
 import type { OutputFormat } from "./command-io.ts";
 import { addConvert } from "./convert-command.ts";
 import { addGrants, addRevoke } from "./door-clients.ts";
+import { addHunt } from "./hunt-usage.ts";
 import { addKnock } from "./knock-command.ts";
 import { outputOption, readAddress } from "./usage-parts.ts";
 import { example, type Wiring } from "./wiring.ts";
@@ -16,6 +17,7 @@ export function addClientCommands(program: Command, wiring: Wiring): void {
   addCheck(program, wiring);
   addConvert(program, wiring);
   addReplay(program, wiring);
+  addHunt(program, wiring);
   addGrants(program, { guise: "host", wiring });
   addRevoke(program, { guise: "host", wiring });
   addConfirm(program, wiring);

@@ -1,3 +1,4 @@
+import type { HuntOptions } from "../hunt/hunter.ts";
 import type { AgentOptions } from "../options.ts";
 import type { Address } from "../policy/address.ts";
 import type { Port } from "../policy/port.ts";
@@ -104,5 +105,12 @@ export interface CleanupArguments {
 /** What `knockgate doctor` was asked: how the agent would be started. */
 export interface DoctorArguments {
   readonly options: AgentOptions;
+  readonly output: OutputFormat;
+}
+
+/** What `knockgate hunt` was asked: a file (`-` for standard input) or interfaces, one of them. */
+export interface HuntArguments extends HuntOptions {
+  readonly file: string | undefined;
+  readonly interfaces: readonly string[];
   readonly output: OutputFormat;
 }

@@ -6,6 +6,7 @@ import type {
   ConfirmArguments,
   DoctorArguments,
   GrantsArguments,
+  HuntArguments,
   KubeGrantsArguments,
   KubeRevokeArguments,
   ReplayArguments,
@@ -35,6 +36,7 @@ export interface CommandLoaders extends KubeLoaders {
   ruleset(): Promise<CommandOf<AgentOptions>>;
   convert(): Promise<CommandOf<ConvertArguments>>;
   replay(): Promise<CommandOf<ReplayArguments>>;
+  hunt(): Promise<CommandOf<HuntArguments>>;
   grants(): Promise<CommandOf<GrantsArguments>>;
   revoke(): Promise<CommandOf<RevokeArguments>>;
   confirm(): Promise<CommandOf<ConfirmArguments>>;

@@ -13,6 +13,8 @@ export class Cursor {
   loopback = false;
   /** Whether the packet is the first of several fragments. */
   fragmented = false;
+  /** Whether a cooked header says that this host sent the packet itself. */
+  outgoing = false;
 
   /** Puts the cursor at the beginning of a frame. */
   begin(bytes: Uint8Array): void {
@@ -22,6 +24,7 @@ export class Cursor {
     this.limit = Number.MAX_SAFE_INTEGER;
     this.loopback = false;
     this.fragmented = false;
+    this.outgoing = false;
   }
 
   /**

@@ -57,7 +57,7 @@ function readCooked(cursor: Cursor, size: number, packetAt: number, hardwareAt: 
   const missing = cursor.missing(size);
   if (missing !== undefined) return missing;
   const packetType = packetAt === 0 ? cursor.half(0) : cursor.byte(packetAt);
-  if (packetType === outgoingPacket) return "outgoing";
+  cursor.outgoing = packetType === outgoingPacket;
   cursor.loopback = cursor.half(hardwareAt) === loopbackHardware;
   const type = cursor.half(typeAt);
   cursor.at += size;

@@ -1,6 +1,6 @@
 import fc from "fast-check";
 import { describe, expect, test } from "vitest";
-import { decodeFrame } from "../../src/decode/decode.ts";
+import { decodeFrame, decodePacket } from "../../src/decode/decode.ts";
 import type { LinkType } from "../../src/decode/frame.ts";
 import { dropReasons } from "../../src/decode/knock.ts";
 import { KnockBuffer } from "../../src/decode/knock-buffer.ts";
@@ -43,6 +43,18 @@ const nearlyFrames = fc
 const anyFrames = fc.oneof(nearlyFrames, fc.record({ linkType: linkTypes, bytes: fc.uint8Array({ maxLength: 140 }) }));
 
 describe("decode", () => {
+  test("tells of a packet what it tells of a knock, and never throws", () => {
+    fc.assert(
+      fc.property(anyFrames, ({ bytes, linkType }) => {
+        const { dropped, knock } = decode(bytes, linkType);
+        const packet = new KnockBuffer();
+        const ofPacket = decodePacket({ bytes, linkType, stampMicros: 1, interface: "eth0" }, packet);
+        if (dropped === undefined) expect([ofPacket, packet]).toEqual([undefined, knock]);
+        else if (ofPacket !== undefined) expect(dropReasons).toContain(ofPacket);
+      }),
+    );
+  });
+
   test("arbitrary bytes give a knock within its ranges or a named reason, never an exception", () => {
     fc.assert(
       fc.property(anyFrames, ({ linkType, bytes }) => {

@@ -24,7 +24,7 @@ describe("the reference pages", () => {
   });
 
   test("show every command with its example", () => {
-    for (const name of ["agent", "knock", "watch", "check", "ruleset", "replay", "grants", "revoke", "cleanup"])
+    for (const name of ["agent", "knock", "watch", "check", "ruleset", "replay", "hunt", "grants", "revoke", "cleanup"])
       expect(pages["docs/reference/commands.md"]).toMatch(
         new RegExp(`## knockgate ${name}\n[^]*?Examples?:\n {2}knockgate ${name}`),
       );

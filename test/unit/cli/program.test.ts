@@ -13,6 +13,7 @@ const names = [
   "convert",
   "ruleset",
   "replay",
+  "hunt",
   "grants",
   "revoke",
   "confirm",
@@ -72,6 +73,10 @@ describe("usage", () => {
     { line: "revoke 192.0.2.7 --kube --sequence ssh", says: /^error: --sequence: "ssh" is not namespace\/name/ },
     { line: "revoke 192.0.2.7 --kube --sequence a/b -n c", says: /^error: --sequence names its namespace itself/ },
     { line: "check", says: /^error: missing required argument/ },
+    { line: "hunt", says: /^error: name what to look at: a capture FILE/ },
+    { line: "hunt x.pcap --interface eth0", says: /^error: name what to look at/ },
+    { line: "hunt x.pcap --step-gap soon", says: /^error: option '--step-gap <D>' argument 'soon' is invalid/ },
+    { line: "hunt x.pcap --min-score 101", says: /^error: option '--min-score <N>'/ },
     { line: "replay x.pcap", says: /^error: replay needs policies: name them with --config/ },
   ])("`$line` is wrong usage", async ({ line, says }) => {
     const { code, err, out } = await run(line);
