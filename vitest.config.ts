@@ -47,6 +47,7 @@ export default defineConfig({
         test: {
           name: "bench",
           include: ["test/bench/**/*.bench.ts"],
+          globalSetup: ["test/bench/bench-run.ts"],
           fileParallelism: false,
           testTimeout: 600_000,
           hookTimeout: 60_000,

@@ -1,4 +1,5 @@
 #!/usr/bin/env node
+import "./cli/young-generation.ts";
 import { kubeCommands } from "./cli/kube-commands.ts";
 import { processIo } from "./cli/process-io.ts";
 import { runProgram } from "./cli/program.ts";

@@ -17,6 +17,10 @@ const toRun = {
 /** The real programs that the network tests use besides. */
 const toTest = {
   conntrack: ["/usr/sbin/conntrack", "/usr/bin/conntrack"],
+  "fwknop-client": ["/usr/bin/fwknop"],
+  "fwknop-server": ["/usr/sbin/fwknopd"],
+  iperf3: ["/usr/bin/iperf3"],
+  iptables: ["/usr/sbin/iptables"],
   "iputils-ping": ["/bin/ping", "/usr/bin/ping"],
   knockd: ["/usr/sbin/knockd", "/usr/bin/knockd"],
   ncat: ["/usr/bin/ncat"],
@@ -33,6 +37,7 @@ const toTest = {
 
 /** Services that some of these packages would start, now and at every boot. */
 const services = {
+  "fwknop-server": ["fwknop-server.service"],
   knockd: ["knockd.service"],
   "openssh-server": ["ssh.service", "ssh.socket"],
   prometheus: ["prometheus.service"],

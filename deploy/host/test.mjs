@@ -1,5 +1,5 @@
 // npm test: sets up what is missing and runs every tier that needs this machine alone. `npm run bench` is the same for the
-// benchmarks, `npm run test:cluster` for the tests against Kubernetes, `npm run soak` for the soak
+// benchmarks (`npm run bench -- latency`: one part), `npm run test:cluster` for the tests against Kubernetes, `npm run soak` for the soak
 // (`npm run soak -- --minutes 5 --seed 7`), `npm run test:differential` for more random scripts beside the real knockd.
 import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
@@ -35,7 +35,14 @@ function filtersOf() {
   if (first === "soak") return numbersFor("SOAK", { minutes: undefined, seed: undefined }, []);
   if (first === "differential")
     return numbersFor("DIFFERENTIAL", { scripts: "5000", seed: undefined }, ["test/netns/differential.test.ts"]);
+  if (first === "bench") return benchFilters();
   return named.has(first) || first === undefined ? rest : [first, ...rest];
+}
+
+/** The parts of the benchmark by their names; `--page` also writes the documentation's page. */
+function benchFilters() {
+  if (rest.includes("--page")) process.env.KNOCKGATE_BENCH_PAGE = "1";
+  return rest.filter((argument) => argument !== "--page").map((part) => `test/bench/${part}`);
 }
 
 /** How long a test takes and what it begins with goes to it through the environment; there is nothing to choose from. */

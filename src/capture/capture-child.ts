@@ -22,9 +22,8 @@ import type { WatchCheck } from "./watch-check.ts";
  */
 
 const recordsDescriptor = 3;
-/** The agent counts a child as hung after a little more than a second without a sign. */
-const aliveMicros = 250_000;
-const countsMicros = 1_000_000;
+/** Counts, and with them a sign of life, are told so often. */
+const countsMs = 1000;
 /** Every port of both protocols and a million local addresses need less. */
 const mostMessageBytes = 64 << 20;
 /** Within a flood, records are written and the clock is read once for so many packets. */
@@ -38,8 +37,7 @@ class CaptureChild {
   #check: WatchCheck | undefined;
   #version = 0;
   #packets = 0;
-  #aliveMicros = 0;
-  #countsMicros = systemClock.nowMicros();
+  #countsMicros = Number.NEGATIVE_INFINITY;
   #faulty = false;
 
   /** Carries out one message of the agent. */
@@ -49,6 +47,8 @@ class CaptureChild {
         return this.#open(message.taps, message.check);
       case "check":
         return this.#use(message.check);
+      case "answer":
+        return this.#answer();
       case "finish":
         return this.#finish();
       default:
@@ -81,6 +81,10 @@ class CaptureChild {
   #use(check: CheckMessage): void {
     this.#check = checkOf(check);
     this.#version = check.version;
+    this.#answer();
+  }
+
+  #answer(): void {
     this.#outbox.alive(this.#version);
     this.#outbox.flush();
   }
@@ -98,12 +102,9 @@ class CaptureChild {
   #report(): void {
     const now = systemClock.nowMicros();
     this.#stamps.refresh(now);
-    if (now - this.#aliveMicros >= aliveMicros) {
-      this.#aliveMicros = now;
-      this.#outbox.alive(this.#version);
-    }
-    if (now - this.#countsMicros >= countsMicros) {
+    if (now - this.#countsMicros >= countsMs * 1000) {
       this.#countsMicros = now;
+      this.#outbox.alive(this.#version);
       this.#outbox.counts(this.#taps);
     }
     this.#outbox.flush();
@@ -111,9 +112,9 @@ class CaptureChild {
 
   #tick(): void {
     for (const tap of this.#taps) tap.look();
-    this.#aliveMicros = 0;
+    this.#countsMicros = Number.NEGATIVE_INFINITY;
     this.#report();
-    systemClock.after(aliveMicros / 1000, () => this.#tick());
+    systemClock.after(countsMs, () => this.#tick());
   }
 
   /** The agent replaces a child that has told a fault; until then it serves on. */

@@ -7,11 +7,15 @@ import type { RestartCause } from "./packet-source.ts";
 import { endAtOnce, startCaptureChild } from "./process-starter.ts";
 import { RecordReader, type RecordReceiver } from "./record-reader.ts";
 
-const tickMs = 300;
-/** A running child gives four signs of life a second; this many ticks without one, and it hangs. */
-const silentTicks = 4;
+/** A running child gives a sign of life every second by itself; without one for so long it is asked for one. */
+const quietMs = 1050;
+/** How often an answer is looked for that was asked for. */
+const tickMs = 250;
+/** So many looks without the sign or the answer, the first one included that asks, and the child hangs. */
+const silentTicks = 2;
+const unansweredTicks = 5;
 /** Before it is ready a child may be busy starting, on a machine that is busy itself. */
-const silentTicksAtStart = 40;
+const ticksAtStart = 48;
 /** Signals that a process brings upon itself (signal(7)); any other was sent by somebody. */
 const faultSignals: ReadonlySet<NodeJS.Signals> = new Set([
   "SIGABRT",
@@ -49,8 +53,9 @@ export function childStarter(path: string): ChildStarter {
 }
 
 /**
- * One capture child as the agent sees it: what it is told, what it tells, and whether it lives. Silence is counted in ticks
- * and not in time, so that an agent that stood still itself, and finds all signs of life waiting, accuses nobody.
+ * One capture child as the agent sees it: what it is told, what it tells, and whether it lives. That an answer is missing
+ * is counted in ticks and not in time, so that an agent that stood still itself, and finds all signs of life waiting,
+ * accuses nobody. While all is well there is one tick a second.
  */
 export class CaptureProcess {
   readonly startedMicros: number;
@@ -60,6 +65,7 @@ export class CaptureProcess {
   readonly #child: ChildProcess;
   readonly #gone: Promise<void>;
   #ready = false;
+  #heardMicros: number;
   #silent = 0;
   #unanswered = 0;
   #sentVersion: number;
@@ -78,7 +84,7 @@ export class CaptureProcess {
     this.#clock = clock;
     this.#events = events;
     this.#starter = starter;
-    this.startedMicros = clock.nowMicros();
+    this.startedMicros = this.#heardMicros = clock.nowMicros();
     this.#sentVersion = open.check.version;
     this.#child = starter.start();
     this.#gone = new Promise((resolve) => this.#child.once("close", () => resolve()));
@@ -116,7 +122,7 @@ export class CaptureProcess {
     const reader = new RecordReader({ ...this.#bound(), alive: (version) => this.#alive(version) });
     const records = this.#child.stdio[3] as Readable;
     records.on("data", (chunk: Buffer) => {
-      this.#silent = 0;
+      this.#heardMicros = this.#clock.nowMicros();
       if (reader.read(chunk) === "garbage") this.#fail("error", "The capture child wrote something that is no record.");
     });
     const messages = new MessageReader((message) => this.#hear(message));
@@ -160,12 +166,17 @@ export class CaptureProcess {
   }
 
   #tick(): void {
-    this.#silent++;
+    const quietMicros = this.#clock.nowMicros() - this.#heardMicros;
+    this.#silent = quietMicros >= quietMs * 1000 || !this.#ready ? this.#silent + 1 : 0;
     this.#unanswered = this.#answeredVersion === this.#sentVersion ? 0 : this.#unanswered + 1;
-    const most = this.#ready ? silentTicks : silentTicksAtStart;
-    if (this.#silent > most) return this.#fail("hung", "The capture child gave no sign of life.");
-    if (this.#unanswered > most) return this.#fail("hung", "The capture child is too busy to listen.");
-    this.#timer = this.#clock.after(tickMs, () => this.#tick());
+    if (this.#silent > (this.#ready ? silentTicks : ticksAtStart))
+      return this.#fail("hung", "The capture child gave no sign of life.");
+    if (this.#unanswered > (this.#ready ? unansweredTicks : ticksAtStart))
+      return this.#fail("hung", "The capture child is too busy to listen.");
+    if (this.#ready && this.#silent === 1) this.#tell({ kind: "answer" });
+    const isWaiting = this.#silent + this.#unanswered > 0;
+    const delayMs = isWaiting ? tickMs : Math.max(tickMs, quietMs - quietMicros / 1000);
+    this.#timer = this.#clock.after(delayMs, () => this.#tick());
   }
 
   #fail(cause: RestartCause, message: string): void {

@@ -17,10 +17,11 @@ export interface TapMessage {
   readonly filter: string;
 }
 
-/** What the agent tells the child. `finish`: hand over what was captured so far, then end. */
+/** What the agent tells the child. `answer`: give a sign of life; `finish`: hand over what was captured so far, then end. */
 export type AgentMessage =
   | { readonly kind: "open"; readonly taps: readonly TapMessage[]; readonly check: CheckMessage }
   | { readonly kind: "check"; readonly check: CheckMessage }
+  | { readonly kind: "answer" }
   | { readonly kind: "finish" };
 
 /** What the child tells the agent beside its records. `kept` says which privilege could not be given up. */

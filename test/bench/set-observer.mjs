@@ -1,7 +1,7 @@
-// Runs inside a namespace for the benchmark: says when the kernel has taken an element into an nftables set. It joins the
+// Runs inside a namespace for the benchmark: says when the kernel has taken a set's element or a rule of nftables. It joins the
 // multicast group to which the kernel tells every change right after it has committed it (the source of `nft monitor`), and
 // sleeps in recv, so the only delay is waking up: some ten microseconds. Plain JavaScript: it is started by node itself.
-// One line an element: the monotonic clock in nanoseconds, which is one for all processes, and the message in hexadecimal.
+// One line each: the monotonic clock in nanoseconds, which is one for all processes, and the message in hexadecimal.
 import { writeSync } from "node:fs";
 import koffi from "koffi";
 
@@ -10,6 +10,7 @@ const rawSocket = 3;
 const netfilterProtocol = 12;
 /** NFNLGRP_NFTABLES as a bit. */
 const nftablesGroup = 1 << 6;
+const newRuleType = (10 << 8) | 6;
 const newElementType = (10 << 8) | 12;
 
 const libc = koffi.load(null);
@@ -30,7 +31,8 @@ for (;;) {
   if (length <= 0) process.exit(1);
   for (let at = 0; at + 16 <= length; ) {
     const size = messages.readUInt32LE(at);
-    if (messages.readUInt16LE(at + 4) === newElementType)
+    const type = messages.readUInt16LE(at + 4);
+    if (type === newElementType || type === newRuleType)
       writeSync(1, `${now} ${messages.toString("hex", at, at + size)}\n`);
     at += Math.max(16, (size + 3) & ~3);
   }

@@ -38,14 +38,15 @@ function open(kind, source) {
 }
 
 /** One packet; resolves to the time just before it was sent. */
-function hit({ protocol, port }, source, target) {
+function hit({ protocol, port, payload = "\0" }, source, target) {
   const descriptor = open(protocol === "udp" ? datagram : stream, source);
   const remote = socketAddress(target, port);
   let sentAt = process.hrtime.bigint();
   connect(descriptor, remote, remote.length);
   if (protocol === "udp") {
+    const bytes = Buffer.from(payload, "latin1");
     sentAt = process.hrtime.bigint();
-    send(descriptor, Buffer.alloc(1), 1, 0);
+    send(descriptor, bytes, bytes.length, 0);
   }
   close(descriptor);
   return sentAt;

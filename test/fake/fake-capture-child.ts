@@ -53,7 +53,7 @@ export class FakeCaptureChild extends EventEmitter {
 
   /** A sign of life with the version of the newest check heard. */
   alive(): void {
-    const versions = this.heard.flatMap((message) => (message.kind === "finish" ? [] : message.check.version));
+    const versions = this.heard.flatMap((message) => ("check" in message ? message.check.version : []));
     const bytes = Buffer.alloc(recordBytes);
     writeAlive(new DataView(bytes.buffer, bytes.byteOffset), 0, versions.at(-1) ?? 0);
     this.write(bytes);

@@ -213,10 +213,11 @@ describe("a child that fails", () => {
     expect(knocks).toEqual([1]);
   });
 
-  test("because it is silent is ended after 1.5 s and replaced", async () => {
+  test("because it is silent is asked, ended when it does not answer, and replaced", async () => {
     const { starter, clock, report } = await running();
-    clock.advance(1499);
+    clock.advance(1549);
     expect(starter.last.running).toBe(true);
+    expect(starter.last.heard.at(-1)).toMatchObject({ kind: "answer" });
     clock.advance(1);
     expect(starter.last.running).toBe(false);
     clock.advance(100);
