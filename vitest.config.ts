@@ -22,6 +22,10 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: { name: "chart", include: ["test/chart/**/*.test.ts"], testTimeout: 60_000, hookTimeout: 60_000 },
+      },
+      {
+        extends: true,
         test: {
           name: "netns",
           include: ["test/netns/**/*.test.ts", "test/monitoring/**/*.test.ts"],

@@ -4,10 +4,26 @@ import { dirname, join } from "node:path";
 import { fileURLToPath } from "node:url";
 
 const checkout = fileURLToPath(new URL("../../", import.meta.url));
-const { generatedFiles } = await import(new URL("../../dist/cli/generated-files.js", import.meta.url));
+const { generatedFiles, policySchema } = await import(new URL("../../dist/cli/generated-files.js", import.meta.url));
 
+/** What the chart has of other files: a chart is packed by itself, and finds nothing outside its own folder. */
+async function chartFiles(generated) {
+  const valuesSchema = "helm/knockgate/values.schema.json";
+  const schema = JSON.parse(await readFile(join(checkout, valuesSchema), "utf8"));
+  schema.$defs.sequence = policySchema();
+  return {
+    "helm/knockgate/files/crd.yaml": generated["deploy/crd.yaml"],
+    "helm/knockgate/files/knockgate-boot.service": await readFile(
+      join(checkout, "deploy/systemd/knockgate-boot.service"),
+      "utf8",
+    ),
+    [valuesSchema]: `${JSON.stringify(schema, undefined, 2)}\n`,
+  };
+}
+
+const generated = generatedFiles();
 const stale = [];
-for (const [path, text] of Object.entries(await generatedFiles())) {
+for (const [path, text] of Object.entries({ ...generated, ...(await chartFiles(generated)) })) {
   const file = join(checkout, path);
   const current = await readFile(file, "utf8").catch(() => undefined);
   if (current === text) continue;

@@ -1,9 +1,11 @@
 // npm test: sets up what is missing and runs every tier that needs this machine alone. `npm run bench` is the same for the
-// benchmarks (`npm run bench -- latency`: one part), `npm run test:cluster` for the tests against Kubernetes, `npm run soak` for the soak
+// benchmarks (`npm run bench -- latency`: one part), `npm run test:chart` for those of the chart, `npm run test:cluster` for the
+// tests against Kubernetes, `npm run soak` for the soak
 // (`npm run soak -- --minutes 5 --seed 7`), `npm run test:differential` for more random scripts beside the real knockd.
 import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
+import { chartProgramsObstacle, ensureChartPrograms } from "./chart-programs.mjs";
 import { ensurePrograms, programsObstacle } from "./cluster-programs.mjs";
 import { missingPackages } from "./debian-packages.mjs";
 import { ip } from "./namespaces.mjs";
@@ -14,16 +16,23 @@ import { setUp } from "./setup.mjs";
 /** Each run of vitest: its projects, and what it needs besides Node. */
 const tiers = [
   { name: "unit, property and contract", projects: ["unit", "property", "contract"], needs: [] },
+  { name: "chart", projects: ["chart"], needs: ["helm"] },
   { name: "netns", projects: ["netns"], needs: ["kernel"] },
 ];
 /** Those that are asked for by name. */
 const named = new Map([
   ...["bench", "soak"].map((name) => [name, { name, projects: [name], needs: ["kernel"] }]),
   ["differential", { name: "differential", projects: ["netns"], needs: ["kernel"] }],
-  ["cluster", { name: "cluster", projects: ["cluster"], needs: ["programs"] }],
+  ["chart", tiers.find(({ name }) => name === "chart")],
+  ["cluster", { name: "cluster", projects: ["cluster"], needs: ["programs", "helm"] }],
 ]);
 /** Why a need cannot be met here; undefined when it can. */
-const obstacles = { kernel: kernelObstacle, programs: programsObstacle };
+const obstacles = { kernel: kernelObstacle, helm: chartProgramsObstacle, programs: programsObstacle };
+/** The folders of programs that tests find by a variable. */
+const folders = {
+  helm: ["KNOCKGATE_CHART_PROGRAMS", ensureChartPrograms],
+  programs: ["KUBEBUILDER_ASSETS", ensurePrograms],
+};
 
 const isCi = process.env.CI === "true";
 const reports = process.env.KNOCKGATE_REPORTS;
@@ -92,8 +101,9 @@ async function runAll() {
   const needs = new Set(wanted.flatMap((tier) => tier.needs));
   await setUp(needs.has("kernel") && process.getuid() === 0 ? "test" : "run");
   const troubles = new Map([...needs].map((need) => [need, obstacles[need]()]));
-  if (needs.has("programs") && troubles.get("programs") === undefined)
-    process.env.KUBEBUILDER_ASSETS = await ensurePrograms();
+  for (const [need, [variable, ensure]] of Object.entries(folders)) {
+    if (needs.has(need) && troubles.get(need) === undefined) process.env[variable] = await ensure();
+  }
   const outcomes = [];
   const sayings = [];
   for (const tier of wanted) {

@@ -2,7 +2,9 @@ import { dashboardFile } from "../observability/dashboard/dashboard-file.ts";
 import { eventsPage } from "../observability/events-page.ts";
 import { metricsPage } from "../observability/metrics-page.ts";
 import { crdManifest } from "../policy/crd.ts";
+import { type JsonSchema, jsonSchemaOf } from "../policy/json-schema.ts";
 import { problemReference } from "../policy/problem-catalogue.ts";
+import { knockSequenceSchema } from "../policy/schema.ts";
 import { schemaReference } from "../policy/schema-reference.ts";
 import { commandsPage } from "./commands-page.ts";
 import { oddsPage } from "./odds-page.ts";
@@ -21,4 +23,11 @@ export function generatedFiles(): Record<string, string> {
     "docs/reference/resource.md": schemaReference(),
     "helm/knockgate/dashboards/knockgate.json": dashboardFile(),
   };
+}
+
+/** The JSON schema of what a policy's `spec` may say, for the values of the chart; what only Kubernetes understands left out. */
+export function policySchema(): JsonSchema {
+  const schema = jsonSchemaOf(knockSequenceSchema).properties?.spec ?? {};
+  const text = JSON.stringify(schema, (key, value) => (key.startsWith("x-kubernetes-") ? undefined : value));
+  return JSON.parse(text);
 }
