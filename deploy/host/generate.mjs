@@ -11,12 +11,11 @@ async function chartFiles(generated) {
   const valuesSchema = "helm/knockgate/values.schema.json";
   const schema = JSON.parse(await readFile(join(checkout, valuesSchema), "utf8"));
   schema.$defs.sequence = policySchema();
+  const textOf = (path) => readFile(join(checkout, path), "utf8");
   return {
+    "helm/knockgate/files/admission.yaml": await textOf("deploy/admission.yaml"),
     "helm/knockgate/files/crd.yaml": generated["deploy/crd.yaml"],
-    "helm/knockgate/files/knockgate-boot.service": await readFile(
-      join(checkout, "deploy/systemd/knockgate-boot.service"),
-      "utf8",
-    ),
+    "helm/knockgate/files/knockgate-boot.service": await textOf("deploy/systemd/knockgate-boot.service"),
     [valuesSchema]: `${JSON.stringify(schema, undefined, 2)}\n`,
   };
 }

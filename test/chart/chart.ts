@@ -26,26 +26,30 @@ export interface Rendered {
 }
 
 /** Runs Helm or helm-docs, which `npm run test:chart` has built. */
-export function runChartProgram(name: "helm" | "helm-docs", args: readonly string[], input = ""): Promise<RunResult> {
+export function runChartProgram(
+  name: "helm" | "helm-docs",
+  args: readonly string[],
+  input = "",
+  own: Readonly<Record<string, string>> = {},
+): Promise<RunResult> {
   const folder = process.env.KNOCKGATE_CHART_PROGRAMS;
   if (folder === undefined) throw new Error("there is no Helm here: use `npm run test:chart`, which builds it");
   // HELM_*: nothing of the user's own repositories, plug-ins or cache.
   const env = { HELM_CONFIG_HOME: "/nonexistent", HELM_CACHE_HOME: "/nonexistent", HELM_DATA_HOME: "/nonexistent" };
-  return runToEnd(join(folder, name), args, { input, env });
+  return runToEnd(join(folder, name), args, { input, env: { ...env, ...own } });
 }
 
-function template(values: Values): Promise<RunResult> {
-  const { name, namespace } = release;
+function template(values: Values, namespace: string = release.namespace): Promise<RunResult> {
   return runChartProgram(
     "helm",
-    ["template", name, chartFolder, "--namespace", namespace, "-f", "-"],
+    ["template", release.name, chartFolder, "--namespace", namespace, "-f", "-"],
     JSON.stringify(values),
   );
 }
 
 /** All objects of the chart with these values, hooks among them. */
-export async function render(values: Values = {}): Promise<readonly Rendered[]> {
-  const { code, stdout, stderr } = await template(values);
+export async function render(values: Values = {}, namespace?: string): Promise<readonly Rendered[]> {
+  const { code, stdout, stderr } = await template(values, namespace);
   if (code !== 0) throw new Error(stderr);
   const objects = parseAllDocuments(stdout).map((document) => document.toJS({ maxAliasCount: 0 }) as Rendered | null);
   return objects.filter((object) => object !== null);
@@ -83,3 +87,10 @@ export const shapes: Readonly<Record<string, Values>> = Object.fromEntries(
     (parse(readFileSync(join(chartFolder, "ci", file), "utf8")) as Values | null) ?? {},
   ]),
 );
+
+/** The spec of that object, as the test knows it; throws where there is none. */
+export function specOf<Spec>(objects: readonly Rendered[], kind: string, name?: string): Spec {
+  const found = find(objects, kind, name);
+  if (found === undefined) throw new Error(`there is no ${kind} ${name ?? ""}`);
+  return found.spec as Spec;
+}

@@ -14,7 +14,7 @@ test.each<{
     values: {},
     says: [
       "WARNING: observe mode drops nothing",
-      "--reuse-values --set mode=enforce --set confirmWithin=10m",
+      "--reset-then-reuse-values --set mode=enforce --set confirmWithin=10m",
       "kubectl get kseq",
     ],
     not: ["port 22"],

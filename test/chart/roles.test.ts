@@ -1,4 +1,6 @@
+import { readFileSync } from "node:fs";
 import { expect, test } from "vitest";
+import { parseAllDocuments } from "yaml";
 import { find, type Rendered, render, shapes, type Values } from "./chart.ts";
 
 interface Rule {
@@ -69,7 +71,7 @@ test.each<{ readonly name: string; readonly values: Values; readonly wanted: rea
 
 test("every role is bound to the agents' account, and to nobody else", async () => {
   const objects = (await render(shapes["knock-sequences"])).filter(({ metadata }) => !metadata.annotations);
-  const bindings = objects.filter(({ kind }) => kind.endsWith("Binding"));
+  const bindings = objects.filter(({ kind }) => kind.endsWith("RoleBinding"));
   const roles = objects.filter(({ kind }) => /Role$/.test(kind));
   expect(bindings.map(({ kind, metadata }) => [`${metadata.namespace}`, kind.replace("Binding", "")])).toEqual(
     roles.map(({ kind, metadata }) => [`${metadata.namespace}`, kind]),
@@ -85,4 +87,35 @@ test("an account that is there is used, and none is made", async () => {
   expect(find(objects, "ClusterRoleBinding", "bastion-gate-knockgate")).toMatchObject({
     subjects: [{ name: "gatekeeper" }],
   });
+});
+
+/** `verb resource` and, for things by name, that they are: what a role allows, whatever its name and place. */
+function allowed(objects: readonly Rendered[]): readonly string[] {
+  const roles = objects.filter(({ kind, metadata }) => /Role$/.test(kind) && !metadata.annotations);
+  const rights = roles.flatMap((role) =>
+    (role as Rendered & { readonly rules: readonly Rule[] }).rules.flatMap(
+      ({ apiGroups, resources, resourceNames, verbs }) =>
+        resources.flatMap((resource) =>
+          verbs.map((verb) => `${verb} ${resource}.${apiGroups[0]}${resourceNames ? " by name" : ""}`),
+        ),
+    ),
+  );
+  return [...new Set(rights)].sort();
+}
+
+test("the chart and deploy/agent.yaml allow the same", async () => {
+  const text = readFileSync(new URL("../../deploy/agent.yaml", import.meta.url), "utf8");
+  const shipped = parseAllDocuments(text).map((document) => document.toJS() as Rendered);
+  const everything = { crd: { secrets: [{ name: "knocks" }] }, watchedConfigMaps: ["bastion/policies"] };
+  expect(allowed(await render(everything))).toEqual(allowed(shipped));
+});
+
+test("the admission policy is about the agents' own account", async () => {
+  const policy = find(await render({ serviceAccount: { name: "gatekeeper" } }), "ValidatingAdmissionPolicy");
+  expect(policy?.metadata.name).toBe("bastion-gate-knockgate-own-node");
+  expect(policy?.spec).toMatchObject({
+    matchConditions: [{ expression: "request.userInfo.username == 'system:serviceaccount:bastion:gatekeeper'" }],
+  });
+  const off = [{ admissionPolicy: { enabled: false } }, shapes["file-only"], shapes.sidecar];
+  for (const values of off) expect(find(await render(values), "ValidatingAdmissionPolicy")).toBeUndefined();
 });

@@ -37,11 +37,15 @@ async function removeTraces(names) {
   await ask(lease, { method: "DELETE", allowed: [404] });
 }
 
-let last = { done: [], failed: [], unreached: [] };
+let last = { desired: undefined, done: [], failed: [], unreached: [] };
 await lookUntil(async () => {
   last = await look();
   return last.desired !== undefined && last.done.length >= last.desired ? last : undefined;
 });
+if (last.desired === undefined) {
+  console.error(`${daemonSet} has no pods: no controller has looked at it`);
+  process.exit(1);
+}
 await removeTraces(nodes(last.done));
 console.log(`the table is removed from ${last.done.length} nodes`);
 if (last.unreached.length > 0) {
