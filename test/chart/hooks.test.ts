@@ -29,6 +29,7 @@ test("hooks come in order: accounts and roles, bindings, the cleanup, and who wa
   expect(inOrder.slice(5)).toEqual(["DaemonSet", "Job"]);
   for (const { metadata } of objects) {
     expect(metadata.annotations?.["helm.sh/hook-delete-policy"]).toBe("before-hook-creation,hook-succeeded");
+    expect(metadata.annotations?.["helm.sh/hook-output-log-policy"]).toBe("hook-succeeded,hook-failed");
   }
 });
 

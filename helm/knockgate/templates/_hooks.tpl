@@ -4,6 +4,8 @@ annotations:
   helm.sh/hook: {{ first . }}
   helm.sh/hook-weight: {{ last . | quote }}
   helm.sh/hook-delete-policy: before-hook-creation,hook-succeeded
+  # Helm prints what a Job or a pod has said, and deletes it afterwards.
+  helm.sh/hook-output-log-policy: hook-succeeded,hook-failed
 {{- end }}
 
 {{/*
