@@ -62,12 +62,3 @@ test("the test asks agents themselves where they can be reached, and the API of 
     value: "deployments/gate-knockgate",
   });
 });
-
-test("the boot unit names the state folder, and may write to the folder of units alone", async () => {
-  const pod = podOf(find(await render(shapes["boot-unit"]), "DaemonSet", "gate-knockgate"));
-  const installer = pod.initContainers?.[0];
-  expect(installer?.env?.[0]?.value).toContain("ExecStart=nft -f /srv/knockgate/ruleset.nft");
-  expect(installer?.env?.[0]?.value).not.toContain("/var/lib/knockgate");
-  expect(installer).toMatchObject({ volumeMounts: [{ name: "units", mountPath: "/units" }] });
-  expect(pod.volumes).toContainEqual({ name: "units", hostPath: { path: "/etc/systemd/system", type: "Directory" } });
-});
