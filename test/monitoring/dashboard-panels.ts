@@ -20,3 +20,11 @@ export function dashboardPanels(): readonly DrawnPanel[] {
   const file = new URL("../../helm/knockgate/dashboards/knockgate.json", import.meta.url);
   return (JSON.parse(readFileSync(file, "utf8")) as { panels: DrawnPanel[] }).panels;
 }
+
+/** A query with Grafana's variables filled in: all nodes, and time spans in PromQL's words. */
+export function filledIn(expr: string, spans: { readonly rateInterval: string; readonly range: string }): string {
+  return expr
+    .replaceAll("$__rate_interval", spans.rateInterval)
+    .replaceAll("$__range", spans.range)
+    .replaceAll("$node", ".+");
+}
