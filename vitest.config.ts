@@ -59,6 +59,10 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: { name: "picture", include: ["test/monitoring/**/*.picture.ts"], hookTimeout: 60_000 },
+      },
+      {
+        extends: true,
         test: { name: "soak", include: ["test/soak/**/*.soak.ts"], fileParallelism: false },
       },
     ],

@@ -1,7 +1,8 @@
 // npm test: sets up what is missing and runs every tier that needs this machine alone. `npm run bench` is the same for the
 // benchmarks (`npm run bench -- latency`: one part), `npm run test:chart` for those of the chart, `npm run test:cluster` for the
 // tests against Kubernetes, `npm run soak` for the soak
-// (`npm run soak -- --minutes 5 --seed 7`), `npm run test:differential` for more random scripts beside the real knockd.
+// (`npm run soak -- --minutes 5 --seed 7`), `npm run test:differential` for more random scripts beside the real knockd,
+// `npm run picture` for the picture of the dashboard in docs/.
 import { spawn, spawnSync } from "node:child_process";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
@@ -21,7 +22,7 @@ const tiers = [
 ];
 /** Those that are asked for by name. */
 const named = new Map([
-  ...["bench", "soak"].map((name) => [name, { name, projects: [name], needs: ["kernel"] }]),
+  ...["bench", "picture", "soak"].map((name) => [name, { name, projects: [name], needs: ["kernel"] }]),
   ["differential", { name: "differential", projects: ["netns"], needs: ["kernel"] }],
   ["chart", tiers.find(({ name }) => name === "chart")],
   ["cluster", { name: "cluster", projects: ["cluster"], needs: ["programs", "helm"] }],

@@ -14,18 +14,8 @@ export interface AlertRule {
   readonly annotations: Readonly<Record<string, string>>;
 }
 
-/** A group of alerts; `test/monitoring/rules` has a file for each, of its name without `knockgate-`. */
-export interface AlertGroup {
-  readonly name: string;
-  readonly rules: readonly AlertRule[];
-}
-
-/** The alerts as the chart and everybody else gets them. */
-export function alertGroups(): readonly AlertGroup[] {
-  return (parse(readFileSync(alertsFile, "utf8")) as { groups: AlertGroup[] }).groups;
-}
-
-/** All alerts, without their groups. */
+/** The alerts of all groups, as the chart and everybody else gets them. */
 export function alertRules(): readonly AlertRule[] {
-  return alertGroups().flatMap(({ rules }) => rules);
+  const { groups } = parse(readFileSync(alertsFile, "utf8")) as { groups: { rules: AlertRule[] }[] };
+  return groups.flatMap(({ rules }) => rules);
 }

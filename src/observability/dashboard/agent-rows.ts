@@ -33,8 +33,8 @@ export const configRow: DashboardRow = {
       ],
     },
     {
-      title: "Since a configuration was last taken into force",
-      help: "It falls to zero with each change. A change that does not show here was not taken.",
+      title: "Since the last configuration",
+      help: "Since one was last taken into force: it falls to zero with each change. A change that does not show here was not taken.",
       kind: "lines",
       unit: "s",
       width: 6,

@@ -29,8 +29,8 @@ export const knocksRow: DashboardRow = {
       queries: [{ expr: `sum by (instance) (knockgate_tracked_sources{${chosen}})`, legend: "{{instance}}" }],
     },
     {
-      title: "Room for sources used, and progress thrown away",
-      help: "At 100 % the progress of some source is thrown away for that of another.",
+      title: "Room for sources",
+      help: "How much is used, and what is thrown away. First steps may fill half of it; then, and at 100 %, the progress of some source is thrown away for that of another.",
       kind: "lines",
       unit: "percentunit",
       width: 6,

@@ -39,7 +39,7 @@ export const workingRow: DashboardRow = {
       width: 4,
       queries: [
         {
-          expr: `sum(increase(knockgate_grants_total{result=~"added|renewed",${chosen}}[$__range]))`,
+          expr: `round(sum(increase(knockgate_grants_total{result=~"added|renewed",${chosen}}[$__range])))`,
           legend: "opened",
         },
       ],
@@ -51,12 +51,15 @@ export const workingRow: DashboardRow = {
       unit: "short",
       width: 4,
       queries: [
-        { expr: `sum(increase(knockgate_guarded_dropped_packets_total{${chosen}}[$__range]))`, legend: "packets" },
+        {
+          expr: `round(sum(increase(knockgate_guarded_dropped_packets_total{${chosen}}[$__range])))`,
+          legend: "packets",
+        },
       ],
     },
     {
-      title: "Last knock to open door, 99 %",
-      help: "In the time shown; no number where no door was opened. 50 ms is what should be.",
+      title: "Knock to door, 99 %",
+      help: "From the last knock to the open door, in the time shown; no number where no door was opened. 50 ms is what should be.",
       kind: "stat",
       unit: "s",
       width: 4,
