@@ -54,7 +54,7 @@ export function widthOf(words: string, size = 12): number {
 
 /** Words that fit into a width, cut with an ellipsis where they do not. */
 export function fitted(words: string, width: number, size = 12): string {
-  const most = Math.floor(width / (size * meanWidth));
+  const most = Math.floor(width / (size * meanWidth) + 0.01);
   return words.length <= most ? words : `${words.slice(0, Math.max(1, most - 1))}…`;
 }
 
