@@ -15,7 +15,8 @@ export function dashboardPicture(panels: readonly PanelData[], span: Span): stri
   const height = Math.max(...panels.map(({ panel: { gridPos } }) => gridPos.y + gridPos.h)) * gridRow + gap;
   const head = `<svg xmlns="http://www.w3.org/2000/svg" viewBox="0 0 ${width} ${height}" font-family="Helvetica, Arial, sans-serif">`;
   const page = rectangle({ x: 0, y: 0, width, height }, colours.page);
-  return `${head}${page}\n${panels.map((data) => panelText(data, span)).join("\n")}\n</svg>\n`;
+  const title = "<title>Knockgate's dashboard</title>";
+  return `${head}${title}${page}\n${panels.map((data) => panelText(data, span)).join("\n")}\n</svg>\n`;
 }
 
 function panelText({ panel, series }: PanelData, span: Span): string {

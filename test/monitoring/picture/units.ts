@@ -42,5 +42,5 @@ function seconds(value: number): string {
 
 function plain(value: number): string {
   if (value >= 10_000) return `${plain(value / 1000)} k`;
-  return String(Number(value.toPrecision(value >= 100 ? 3 : 2)));
+  return String(value >= 100 ? Math.round(value) : Number(value.toPrecision(2)));
 }
