@@ -23,6 +23,10 @@ export interface Flow {
   afterDenial: boolean;
   /** So often had the same source probed elsewhere and then found the port still closed. */
   failedKnocks: number;
+  /** How long before it the same source tried the same port; 0 for the first time. */
+  intervalMicros: number;
+  /** How many intervals in a row were about as long as the one before. */
+  regularIntervals: number;
 }
 
 /** One step of a suspected knock, as it is shown: `7000/tcp`, `62201/udp`, `echo of 1032 bytes/icmp`. */

@@ -3,6 +3,7 @@ import type { Finding } from "./finding.ts";
 import { type Flow, formatStep } from "./flow.ts";
 import { type HuntWindows, preludeOf } from "./prelude.ts";
 import { RecentMap } from "./recent-map.ts";
+import { isRegular } from "./rhythm.ts";
 import { type Evidence, judge } from "./score.ts";
 import { type Occurrence, type OpenedPort, Suspicion } from "./suspicion.ts";
 import { addressKey, type Opening, Traffic } from "./traffic.ts";
@@ -103,10 +104,13 @@ export class Hunter {
   /** Judges each port that was open afterwards by itself; the highest score is the finding's. */
   #finding(suspicion: Suspicion, sources: number): Finding | undefined {
     const { source, target, firstStamp, lastStamp, times } = suspicion;
-    const steps = suspicion.steps.filter((step) => !this.#isServed(target, step));
+    const unserved = suspicion.steps.filter((step) => !this.#isServed(target, step));
+    const irregular = unserved.filter((step) => !this.#isHealthCheck(suspicion, step));
+    const isScheduled = irregular.length === 0;
+    const steps = isScheduled ? unserved : irregular;
     if (steps.length === 0) return undefined;
     const judged = suspicion.opened
-      .map((opened) => ({ opened, ...judge(this.#evidence(suspicion, steps, opened, sources)) }))
+      .map((opened) => ({ opened, ...judge(this.#evidence({ suspicion, steps, opened, sources, isScheduled })) }))
       .filter(({ score }) => score >= this.#minimumScore)
       .sort((one, other) => other.score - one.score);
     const best = judged[0];
@@ -125,8 +129,8 @@ export class Hunter {
     };
   }
 
-  #evidence(suspicion: Suspicion, steps: readonly Flow[], opened: OpenedPort, sources: number): Evidence {
-    const { source, target, times, isExact, isScheduled } = suspicion;
+  #evidence({ suspicion, steps, opened, sources, isScheduled }: Judged): Evidence {
+    const { source, target, times, isExact } = suspicion;
     const service = this.#traffic.service(target, opened.step.carrier, opened.step.port);
     const { isAfterDenial, isPlainBefore, failedKnocks } = opened;
     return {
@@ -148,12 +152,27 @@ export class Hunter {
     };
   }
 
+  #isHealthCheck({ source, target }: Suspicion, step: Flow): boolean {
+    if (isRegular(step)) return true;
+    return this.#traffic.service(target, step.carrier, step.port)?.isRegularFor(addressKey(source)) ?? false;
+  }
+
   /** A port that ever let somebody in is a service that was down for a while, and no step. */
   #isServed(target: Suspicion["target"], step: Flow): boolean {
     if (step.answered) return true;
     if (step.carrier === "icmp" || step.carrier === "odd-flags") return false; // knocks on open ports too
     return (this.#traffic.service(target, step.carrier, step.port)?.admissions ?? 0) > 0;
   }
+}
+
+/** One port that was open after one suspicion's steps. */
+interface Judged {
+  readonly suspicion: Suspicion;
+  /** Those that count. */
+  readonly steps: readonly Flow[];
+  readonly opened: OpenedPort;
+  readonly sources: number;
+  readonly isScheduled: boolean;
 }
 
 function patternOf(steps: readonly Flow[]): string {

@@ -40,6 +40,8 @@ export class Peer {
       answered: false,
       afterDenial: false,
       failedKnocks: 0,
+      intervalMicros: 0,
+      regularIntervals: 0,
     };
     flows.push(flow);
     return flow;

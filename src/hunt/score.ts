@@ -49,6 +49,7 @@ export const weights = {
   manySteps: -15,
   onePlain: -30,
   manyPlain: -60,
+  listed: -10,
   plainBefore: -40,
   failedKnocks: -40,
   scheduled: -60,
@@ -88,22 +89,27 @@ function aboutSteps(evidence: Evidence): Reason[] {
     ...when(isExact, weights.exact, "each step was one packet that was never repeated"),
     ...when(isOdd, weights.odd, "carried in packets that no ordinary program sends"),
     ...when(carriers.length > longSteps, weights.manySteps, "more ports than people choose"),
-    ...when(isScheduled, weights.scheduled, "it comes as regularly as a health check"),
+    ...when(isScheduled, weights.scheduled, "every step comes as regularly as a health check"),
   ];
 }
 
-/** Several users may have a sequence each; where nobody is ever kept out, they have programs that try ports. */
+/**
+ * Several users may have a sequence each; where nobody is ever kept out, they have programs that try ports. Who is let in without
+ * probing while as many others are kept out stands on an allow list.
+ */
 function aboutGate(evidence: Evidence): Reason[] {
   const { kind, opened, deniedOthers, plainOthers, isAfterDenial, isPlainBefore, failedKnocks } = evidence;
   if (kind === "callback") return [];
   const others = (count: number) => `${count === 1 ? "another address" : `${count} other addresses`}`;
   const isGate = isAfterDenial || deniedOthers > 0;
+  const isListed = deniedOthers > 0 && deniedOthers >= plainOthers;
   const strays = isGate ? 0 : evidence.otherKnockers;
   return [
     ...when(isAfterDenial, weights.afterDenial, `${opened} was closed or silent to this source before`),
     ...when(deniedOthers > 0, weights.deniedOthers, `${opened} is closed or silent to ${others(deniedOthers)}`),
-    ...when(plainOthers === 1, weights.onePlain, `${others(1)} got in without probing`),
-    ...when(plainOthers > 1, weights.manyPlain, `${others(plainOthers)} got in without probing`),
+    ...when(isListed && plainOthers > 0, weights.listed, `${others(plainOthers)} may use it without probing`),
+    ...when(!isListed && plainOthers === 1, weights.onePlain, `${others(1)} got in without probing`),
+    ...when(!isListed && plainOthers > 1, weights.manyPlain, `${others(plainOthers)} got in without probing`),
     ...when(strays === 1, weights.onePlain, `${others(1)} got in after other probes`),
     ...when(strays > 1, weights.manyPlain, `${others(strays)} got in after other probes`),
     ...when(isPlainBefore, weights.plainBefore, "the source itself got in without probing before"),

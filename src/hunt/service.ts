@@ -1,4 +1,5 @@
 import type { Flow } from "./flow.ts";
+import { isRegular, keepRhythm } from "./rhythm.ts";
 
 /** How many sources a service remembers of each sort: enough to tell a gate from a service open to all. */
 const mostSources = 8;
@@ -23,6 +24,7 @@ export class Service {
     }
     const before = known.flow;
     known.flow = flow;
+    keepRhythm(before, flow);
     return before.answered ? undefined : before;
   }
 
@@ -42,6 +44,11 @@ export class Service {
     if (this.#knockers.length === mostSources) this.#knockers.shift();
     this.#knockers.push({ source, pattern });
     return false;
+  }
+
+  /** Whether this source tries the port as regularly as a health check. */
+  isRegularFor(source: string): boolean {
+    return this.#tries.some((each) => each.source === source && isRegular(each.flow));
   }
 
   /** How many others found the port closed or silent, of those remembered. */

@@ -3,8 +3,7 @@ import type { FindingKind } from "./finding.ts";
 import type { Flow, Step } from "./flow.ts";
 import { sameStep } from "./flow.ts";
 
-/** How many times are remembered to tell a schedule by, and how many ports may have been opened by one knock. */
-const mostTimes = 16;
+/** How many ports are remembered that one knock opened. */
 const mostOpened = 8;
 
 /** Everything that is known when a port opened after probes. */
@@ -39,21 +38,15 @@ export class Suspicion {
   readonly opened: OpenedPort[] = [];
   /** Each step was one packet, every time. */
   isExact = true;
-  /** When it was seen, the last few times, ascending. */
-  readonly #times: number[] = [];
-  readonly #begun: number;
+  /** When it was seen first, as the packets' `atMicros`. */
+  readonly begunMicros: number;
 
   constructor({ isCallback, source, target, opening, steps }: Occurrence) {
     this.isCallback = isCallback;
     this.source = copyAddress(source);
     this.target = copyAddress(target);
     this.firstStamp = steps[0]?.firstStamp ?? opening.firstStamp;
-    this.#begun = steps[0]?.firstMicros ?? opening.firstMicros;
-  }
-
-  /** When it was seen first, as the packets' `atMicros`. */
-  get begunMicros(): number {
-    return this.#begun;
+    this.begunMicros = steps[0]?.firstMicros ?? opening.firstMicros;
   }
 
   /** Takes in what was seen; another connection after the same packets is not another time. */
@@ -61,21 +54,11 @@ export class Suspicion {
     const first = steps[0];
     if (first === undefined) return;
     this.#open(opening, opening.firstMicros < first.firstMicros, plainBefore);
-    if (first.firstMicros === this.#times.at(-1)) return;
-    if (this.#times.length === mostTimes) this.#times.shift();
-    this.#times.push(first.firstMicros);
+    if (first.firstMicros === this.steps[0]?.firstMicros) return;
     this.steps = steps;
     this.lastStamp = first.firstStamp;
     this.times++;
     this.isExact &&= steps.every(({ packets }) => packets === 1);
-  }
-
-  /** Whether it comes as regularly as a machine: most of four intervals or more differ from the middle one by less than a quarter. */
-  get isScheduled(): boolean {
-    const intervals = this.#times.slice(1).map((at, index) => at - (this.#times[index] ?? 0));
-    if (intervals.length < 4) return false;
-    const middle = intervals.toSorted((one, other) => one - other)[intervals.length >> 1] ?? 0;
-    return intervals.filter((each) => Math.abs(each - middle) < middle / 4).length * 4 >= intervals.length * 3;
   }
 
   /** A connection that was tried before the first step and let in after the last had been denied first. */

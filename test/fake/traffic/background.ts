@@ -6,7 +6,7 @@ import { address, addressIn, Recording } from "./recording.ts";
 export interface GateHost {
   readonly address: Address;
   readonly open: readonly number[];
-  /** Closed to strangers; the monitors may connect, as an allow list has it. */
+  /** Closed to strangers; monitors and administrators may connect, as an allow list has it. */
   readonly gated: readonly number[];
 }
 
@@ -33,6 +33,7 @@ const second = 1e6;
 const web = Array.from({ length: 8 }, (_, at) => addressIn("10.20.1.1", at));
 const resolver = address("10.20.2.53");
 const monitors = [address("10.20.3.1"), address("10.20.3.2")];
+const administrators = Array.from({ length: 6 }, (_, at) => addressIn("10.20.5.1", at));
 const peerHost = address("10.20.4.9");
 
 /** Each kind of background with its share of the flows. */
@@ -162,13 +163,16 @@ function playGuesses(scene: Scene): void {
   }
 }
 
-/** Ping, then what the allow list lets them do. */
+/** Ping, then what the allow list lets them do. Now and then a page is tried first that nobody serves. */
 function playAdministrators(scene: Scene): void {
   const { record, random, gates } = scene;
   while (record.flows < scene.share) {
-    const [at, from, gate] = [anyTime(scene), random.pick(monitors), random.pick(gates)];
+    const [at, from, gate] = [anyTime(scene), random.pick(administrators), random.pick(gates)];
     for (let one = 0; one < 3; one++) record.echo({ at: at + one * second, from, to: gate.address });
-    record.connection({ at: at + 4 * second, from, to: gate.address, port: random.pick(gate.gated) }, 3);
+    const pages = random.oneIn(12) ? [8443, 8080, 9090].slice(random.below(3)) : [];
+    for (const [index, port] of pages.entries())
+      record.silent({ at: at + 3 * second + index * second, from, to: gate.address, port }, 2);
+    record.connection({ at: at + 8 * second, from, to: gate.address, port: random.pick(gate.gated) }, 3);
   }
 }
 
