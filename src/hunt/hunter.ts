@@ -21,6 +21,9 @@ export const defaultWindows: HuntWindows = { stepMicros: 20e6, openMicros: 60e6 
 /** Suspicions remembered at once; at most twice as many. */
 const mostSuspicions = 32_768;
 
+/** A system sends a SYN again after one and after three seconds; who knocks does not wait so long. */
+const patientPackets = 3;
+
 /** A single packet calls a host back soon, or it was not that packet. */
 const callbackMicros = 30e6;
 
@@ -140,6 +143,7 @@ export class Hunter {
       times,
       sources,
       isExact,
+      isPatient: steps.every(({ packets }) => packets >= patientPackets),
       isScheduled,
       isAfterDenial,
       isPlainBefore,

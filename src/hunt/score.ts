@@ -12,6 +12,8 @@ export interface Evidence {
   /** How many sources used these steps on this host. */
   readonly sources: number;
   readonly isExact: boolean;
+  /** Every step was sent three times or more: its sender waited for an answer. */
+  readonly isPatient: boolean;
   readonly isAfterDenial: boolean;
   readonly failedKnocks: number;
   readonly isPlainBefore: boolean;
@@ -47,6 +49,7 @@ export const weights = {
   odd: 10,
   firstDial: 20,
   manySteps: -15,
+  patient: -20,
   onePlain: -30,
   manyPlain: -60,
   listed: -10,
@@ -87,6 +90,7 @@ function aboutSteps(evidence: Evidence): Reason[] {
     ...when(times > 1, weights.again, `the same ${times} times`),
     ...when(isShared, weights.again, `${sources} sources did the same`),
     ...when(isExact, weights.exact, "each step was one packet that was never repeated"),
+    ...when(evidence.isPatient, weights.patient, "its sender waited for an answer at every step"),
     ...when(isOdd, weights.odd, "carried in packets that no ordinary program sends"),
     ...when(carriers.length > longSteps, weights.manySteps, "more ports than people choose"),
     ...when(isScheduled, weights.scheduled, "every step comes as regularly as a health check"),

@@ -1,7 +1,8 @@
 import type { Flow } from "./flow.ts";
 import { isRegular, keepRhythm } from "./rhythm.ts";
 
-/** How many sources a service remembers of each sort: enough to tell a gate from a service open to all. */
+/** How many sources a service remembers that tried, and that were let in: enough to tell a gate from a service open to all. */
+const mostTries = 24;
 const mostSources = 8;
 
 /**
@@ -18,7 +19,7 @@ export class Service {
   tried(source: string, flow: Flow): Flow | undefined {
     const known = this.#tries.find((each) => each.source === source);
     if (known === undefined) {
-      if (this.#tries.length === mostSources) this.#tries.shift();
+      if (this.#tries.length === mostTries) this.#tries.splice(this.#leastTelling(), 1);
       this.#tries.push({ source, flow });
       return undefined;
     }
@@ -26,6 +27,14 @@ export class Service {
     known.flow = flow;
     keepRhythm(before, flow);
     return before.answered ? undefined : before;
+  }
+
+  /** Who got in is remembered elsewhere; else the oldest try gives way. */
+  #leastTelling(): number {
+    return Math.max(
+      0,
+      this.#tries.findIndex(({ flow }) => flow.answered),
+    );
   }
 
   /** A source was let in without having probed anything. Whoever probed before is known and proves nothing. */

@@ -11,6 +11,8 @@ export interface SnifferOptions {
   readonly verbose?: boolean;
   /** With every byte of the frame in hexadecimal behind the line; `frameBytes` reads them. */
   readonly bytes?: boolean;
+  /** Writes a savefile (the first 256 bytes of each packet) instead of lines. */
+  readonly file?: string;
 }
 
 /** The frame of a packet that was captured with `bytes`. */
@@ -40,6 +42,7 @@ export class Sniffer {
     const args = ["-i", options.link ?? host.link, "-nn", "-tt", "-l", "--immediate-mode", "-Z", "root", ...size];
     if (options.verbose === true) args.push("-v");
     if (options.bytes === true) args.push("-xx");
+    if (options.file !== undefined) args.push("-U", "-w", options.file);
     const process = host.start("tcpdump", [...args, filters.map((one) => `(${one})`).join(" and ")]);
     await process.waitForLine("listening on");
     const sniffer = new Sniffer(process);

@@ -80,3 +80,23 @@ function writeTransport(out: Buffer, at: number, packet: Packet): void {
   out.writeUInt32BE(packet.sequenceNumber, at + 4);
   if (packet.protocol === 6) out.writeUInt16BE(0x5000 | packet.flags, at + 12);
 }
+
+/** The packets of several savefiles of one link type, microseconds and this byte order, in one by their stamps. */
+export function mergedSavefiles(files: readonly Buffer[]): Buffer {
+  const records = files.flatMap((file) => recordsOf(file)).sort((one, other) => one.stampMicros - other.stampMicros);
+  const header = files[0]?.subarray(0, fileHeaderBytes) ?? Buffer.alloc(0);
+  return Buffer.concat([header, ...records.map(({ bytes }) => bytes)]);
+}
+
+function recordsOf(file: Buffer): { readonly stampMicros: number; readonly bytes: Buffer }[] {
+  if (file.readUInt32LE(0) !== 0xa1b2c3d4) throw new Error("not a savefile of microseconds in this byte order");
+  const records: { stampMicros: number; bytes: Buffer }[] = [];
+  let at = fileHeaderBytes;
+  while (at + packetHeaderBytes <= file.length) {
+    const end = at + packetHeaderBytes + file.readUInt32LE(at + 8);
+    const stampMicros = file.readUInt32LE(at) * 1e6 + file.readUInt32LE(at + 4);
+    records.push({ stampMicros, bytes: file.subarray(at, end) });
+    at = end;
+  }
+  return records;
+}
