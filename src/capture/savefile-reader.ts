@@ -20,7 +20,7 @@ interface FileHeader {
 
 /**
  * Reads a pcap file (draft-ietf-opsawg-pcap; microseconds or nanoseconds, either byte order), however it is cut into chunks.
- * Holds no more than one packet. A file that ends inside a packet, as of a tcpdump that was killed, simply ends.
+ * Holds no more than one packet. A file may end inside a packet, as that of a tcpdump that was killed: `cut` tells.
  */
 export class SavefileReader {
   readonly #name: string;
@@ -35,6 +35,11 @@ export class SavefileReader {
   /** Whether the file's header was complete; an empty file is no capture. */
   get begun(): boolean {
     return this.#header !== undefined;
+  }
+
+  /** Whether bytes of a packet are left whose rest has not come. */
+  get cut(): boolean {
+    return this.begun && this.#pending.length > 0;
   }
 
   /** Takes the next bytes of the file. A frame is valid until `receive` returns. Throws CaptureError. */

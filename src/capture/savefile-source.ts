@@ -6,7 +6,7 @@ import type { Knock } from "../decode/knock.ts";
 import { KnockBuffer } from "../decode/knock-buffer.ts";
 import type { CaptureReport, PacketSource, Watch } from "./packet-source.ts";
 import { RecentPackets } from "./recent-packets.ts";
-import { openSavefile, readSavefile } from "./savefile-stream.ts";
+import { cutSentence, openSavefile, readSavefile } from "./savefile-stream.ts";
 import { WatchCheck } from "./watch-check.ts";
 
 /**
@@ -56,7 +56,9 @@ export class SavefileSource implements PacketSource {
 
   async #readAll(stream: ReadStream): Promise<void> {
     try {
-      await readSavefile(stream, basename(this.#path), (frame) => this.#take(frame));
+      const name = basename(this.#path);
+      const end = await readSavefile(stream, name, (frame) => this.#take(frame));
+      if (end === "cut") this.#report.warned(cutSentence(name));
     } finally {
       this.#report.capturing([], []);
     }

@@ -1,6 +1,6 @@
 import { basename } from "node:path";
 import { CaptureError } from "../capture/capture-error.ts";
-import { openSavefile, readSavefile } from "../capture/savefile-stream.ts";
+import { cutSentence, openSavefile, readSavefile } from "../capture/savefile-stream.ts";
 import { decodePacket } from "../decode/decode.ts";
 import { KnockBuffer } from "../decode/knock-buffer.ts";
 import { Hunter } from "../hunt/hunter.ts";
@@ -30,10 +30,11 @@ async function huntFile(hunter: Hunter, file: string, io: CommandIo): Promise<nu
   const packet = new KnockBuffer();
   let packets = 0;
   try {
-    await readSavefile(stream, basename(file), (frame) => {
+    const end = await readSavefile(stream, basename(file), (frame) => {
       packets++;
       if (decodePacket(frame, packet) === undefined) hunter.observe(packet);
     });
+    if (end === "cut") io.stderr.write(`${cutSentence(basename(file))}\n`);
     return packets;
   } finally {
     io.interrupted.removeEventListener("abort", stop);

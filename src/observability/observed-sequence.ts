@@ -1,8 +1,9 @@
 import { type Knock, protocolNumber } from "../decode/knock.ts";
-import { formatAddress } from "../policy/address.ts";
+import { contains, formatAddress, sameAddress } from "../policy/address.ts";
 import type { Policy, PolicyId, Sequence } from "../policy/policy.ts";
 import type { PortKey } from "../policy/port.ts";
 import type { OutcomeKind, SequenceReport } from "../sequence/outcome.ts";
+import { hasFlags } from "../sequence/watched-ports.ts";
 import { isoTime } from "./audit-log.ts";
 import type { Metrics } from "./metrics.ts";
 import type { WatchEvent, WatchHub } from "./watch-hub.ts";
@@ -53,23 +54,31 @@ export class ObservedSequence implements SequenceReport {
   }
 }
 
-/** Why a knock did what it did, for kinds where that is not plain. */
+/** Why a knock did what it did, for kinds that do not say it themselves. */
 function reasonOf(kind: OutcomeKind, sequence: Sequence, knock: Knock): string | undefined {
   switch (kind) {
     case "reset":
       return sequence.decoys.includes(keyOf(knock)) ? "a decoy was hit" : "a step came out of order";
-    case "expired":
-      return "too slow: the window had run out";
-    case "repeated":
-      return "the packet was seen before, or is a repeat of the last step";
     case "ignored":
-      return "it does not fit: nothing was begun, or flags, source or target do not match";
+      return reasonToIgnore(sequence, knock);
     case "advanced":
     case "completed":
+    case "expired":
+    case "repeated":
       return undefined;
     default:
       return kind satisfies never;
   }
+}
+
+/** In the order in which the tracker looks; a first step that fits in all of these is ignored only for its target. */
+function reasonToIgnore(sequence: Sequence, knock: Knock): string {
+  if (!hasFlags({ sequence }, knock)) return "its TCP flags are not those asked for";
+  if (sequence.target !== undefined && !sameAddress(sequence.target, knock.target))
+    return "it was sent to another address than the target";
+  if (!sequence.sources.some((cidr) => contains(cidr, knock.source))) return "its source may not knock here";
+  if (sequence.steps[0] === keyOf(knock)) return "it was sent to an address of another host";
+  return "nothing was begun: the first step did not come before it";
 }
 
 function keyOf(knock: Knock): PortKey {

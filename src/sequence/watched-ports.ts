@@ -73,7 +73,7 @@ export function concerns(followed: FollowedSequence, knock: Knock, isForeign: bo
 }
 
 /** Whether it is UDP, or carries the flags that the sequence asks for. */
-export function hasFlags({ sequence }: FollowedSequence, knock: Knock): boolean {
+export function hasFlags({ sequence }: Pick<FollowedSequence, "sequence">, knock: Knock): boolean {
   const { must, mustNot } = sequence.flags;
   return knock.protocol !== protocolNumber.tcp || ((knock.flags & must) === must && (knock.flags & mustNot) === 0);
 }

@@ -1,7 +1,8 @@
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
 import { AgentProcess } from "./agent-process.ts";
-import type { Host } from "./host.ts";
+import { type Host, programPath } from "./host.ts";
 import { World } from "./world.ts";
 
 const steps = ["8845/tcp", "7312/udp", "9127/tcp"];
@@ -47,6 +48,42 @@ test("disk full for --state-dir at a reload: the new policies are in force, and 
   await agent.process.waitForLine(/"nftables-intact"/, { from });
   expect(await agent.metric("knockgate_boot_table_kept")).toBe(1);
   expect(await onDisk(agent, "cat ruleset.nft")).toContain("3002");
+});
+
+test("a full disk under what a command prints: each says so and ends with 1", async () => {
+  const agent = await AgentProcess.start(world, gate, { policies: policy([3001]), args: ["--confirm-within", "1h"] });
+  const [config, socket, conf] = [
+    join(agent.folder, "config"),
+    join(agent.folder, "agent.sock"),
+    join(world.folder, "knockd.conf"),
+  ];
+  writeFileSync(conf, "[door]\nsequence = 7000,8000\ncommand = /bin/true\n");
+  const commands = [
+    ["ruleset", "--config", config],
+    ["check", config, "-o", "json"],
+    ["convert", conf],
+    ["doctor", "--config", config],
+    ["grants", "--socket", socket],
+    ["confirm", "--socket", socket],
+    ["knock", "-v", "127.0.0.1", "3001"],
+    ["knockd", "--help"],
+    ["--help"],
+  ];
+  const endings = await Promise.all(
+    commands.map(async (args) => {
+      const command = [
+        "-c",
+        'exec "$@" >/dev/full',
+        "sh",
+        process.execPath,
+        programPath("../../dist/main.js"),
+        ...args,
+      ];
+      const { code, stderr } = await gate.run("sh", command);
+      return [args[0], code, /^error: Standard output cannot be written to the end \(ENOSPC\): .*$/m.test(stderr)];
+    }),
+  );
+  expect(endings).toEqual(commands.map(([name]) => [name, 1, true]));
 });
 
 /** An agent whose state folder is a small file system of its own; the mount is seen by nobody else and goes with it. */

@@ -51,9 +51,13 @@ function knocking(source: string, target: string, ports: readonly number[]) {
   });
 }
 
-async function run(frames: Parameters<typeof savefile>[0], changes: Partial<Parameters<typeof replayCommand>[0]> = {}) {
+async function run(
+  frames: Parameters<typeof savefile>[0],
+  { cutBytes = 0, ...changes }: Partial<Parameters<typeof replayCommand>[0]> & { readonly cutBytes?: number } = {},
+) {
   const file = join(folder, "knocks.pcap");
-  await writeFile(file, savefile(frames));
+  const bytes = savefile(frames);
+  await writeFile(file, bytes.subarray(0, bytes.length - cutBytes));
   const [out, err]: [string[], string[]] = [[], []];
   const io: CommandIo = {
     stdout: { write: (text) => void out.push(text), isTty: false },
@@ -118,6 +122,16 @@ describe("replay", () => {
     const frame = ethernet(packet({ port: 1 }));
     const { err } = await run(Array.from({ length: 100_000 }, () => [1, 1, frame] as const));
     expect(err).toContain("100 thousand packets read");
+  });
+
+  test("says that a capture was cut off, and follows what is there", async () => {
+    const whole = await run(knocks);
+    expect(whole.err).toBe("");
+    const { code, out, err } = await run([...knocks, ...knocks.slice(0, 1)], { cutBytes: 5 });
+    expect([code, out]).toEqual([0, whole.out]);
+    expect(err).toBe(
+      "knocks.pcap ends inside a packet: whatever wrote it was cut off, and later packets are missing.\n",
+    );
   });
 
   test("fails where a policy file is missing, or none of the policies is accepted", async () => {

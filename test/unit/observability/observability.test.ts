@@ -129,7 +129,14 @@ describe("a watcher", () => {
     { kind: "advanced", port: stepPorts[0], step: 1, reason: undefined },
     { kind: "reset", port: decoy, step: 0, reason: "a decoy was hit" },
     { kind: "reset", port: stepPorts[2], step: 0, reason: "a step came out of order" },
-    { kind: "expired", port: stepPorts[1], step: 0, reason: "too slow: the window had run out" },
+    { kind: "expired", port: stepPorts[1], step: 0, reason: undefined },
+    {
+      kind: "ignored",
+      port: stepPorts[1],
+      step: 0,
+      reason: "nothing was begun: the first step did not come before it",
+    },
+    { kind: "ignored", port: stepPorts[0], step: 0, reason: "it was sent to an address of another host" },
   ] as const)("is told how far a source is and why: $kind at $step", ({ kind, port, step, reason }) => {
     const events: WatchEvent[] = [];
     observability.subscribe({ source }, (event) => events.push(event));
@@ -147,6 +154,23 @@ describe("a watcher", () => {
         reason,
       },
     ]);
+  });
+
+  test.each([
+    { name: "flags", sample: {}, knock: { flags: 0x12 }, reason: "its TCP flags are not those asked for" },
+    {
+      name: "target",
+      sample: { target: "192.0.2.9" },
+      knock: {},
+      reason: "it was sent to another address than the target",
+    },
+    { name: "source", sample: { sources: ["203.0.113.0/24"] }, knock: {}, reason: "its source may not knock here" },
+  ])("is told the one reason why a step does not count: its $name", ({ sample, knock, reason }) => {
+    const events: WatchEvent[] = [];
+    observability.subscribe({}, (event) => events.push(event));
+    const { opensBy } = samplePolicy({ steps: ["7000/tcp", "8000/tcp", "9000/tcp"], ...sample });
+    observability.sequence.outcome("ignored", opensBy, 0, sampleKnock({ from, port: 7000, ...knock }));
+    expect(events).toMatchObject([{ kind: "ignored", reason }]);
   });
 
   test("is told what became of the grant", () => {
