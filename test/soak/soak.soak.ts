@@ -5,6 +5,7 @@ import { childOf, processUsage } from "../netns/process-usage.ts";
 import { DoorModel, type Wrong } from "./door-model.ts";
 import { type Fault, faults, mended, type Scene } from "./faults.ts";
 import { SoakWorld, soakPolicies } from "./soak-world.ts";
+import { Strangers } from "./strangers.ts";
 import { Visitor, type VisitorCounts } from "./visitors.ts";
 
 const minutes = Number(process.env.KNOCKGATE_SOAK_MINUTES ?? 10);
@@ -36,7 +37,11 @@ test(
     const timer = setTimeout(() => ending.abort(), minutes * 60_000);
     const random = (stream: number) => new Random(seed, stream);
     const scene = { world, model, random: random(1) };
-    const guests = Array.from({ length: visitors }, (_, at) => new Visitor(world, model, random(10 + at), counts));
+    const strangers = new Strangers(world.strangers);
+    const guests = Array.from(
+      { length: visitors },
+      (_, at) => new Visitor(world, model, strangers, random(10 + at), counts),
+    );
     const work = [
       playFaults(scene, played, ending.signal),
       watch(model, wrong, ending.signal),

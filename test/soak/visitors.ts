@@ -2,6 +2,7 @@ import { setTimeout as pause } from "node:timers/promises";
 import type { Random } from "../fuzz/random.ts";
 import type { Door, DoorModel } from "./door-model.ts";
 import type { SoakWorld } from "./soak-world.ts";
+import type { Strangers } from "./strangers.ts";
 
 /** What visitors have done and met. */
 export interface VisitorCounts {
@@ -26,12 +27,14 @@ const mostTries = 40;
 export class Visitor {
   readonly #world: SoakWorld;
   readonly #model: DoorModel;
+  readonly #strangers: Strangers;
   readonly #random: Random;
   readonly #counts: VisitorCounts;
 
-  constructor(world: SoakWorld, model: DoorModel, random: Random, counts: VisitorCounts) {
+  constructor(world: SoakWorld, model: DoorModel, strangers: Strangers, random: Random, counts: VisitorCounts) {
     this.#world = world;
     this.#model = model;
+    this.#strangers = strangers;
     this.#random = random;
     this.#counts = counts;
   }
@@ -46,12 +49,11 @@ export class Visitor {
 
   /** Steps of a right knock in a wrong order, from an address that never knocks rightly. */
   async #knockWrongly(): Promise<void> {
-    const source = this.#random.pick(this.#world.strangers);
-    const { steps } = this.#random.pick(this.#model.doors).policy;
-    const [first = "", ...others] = steps;
-    const wrong = this.#random.pick([[...steps].reverse(), others, [first, ...others.toReversed()], [first, first]]);
+    const knock = this.#strangers.draw(this.#random);
+    if (knock === undefined) return;
     this.#counts.wrong++;
-    await this.#send(source, wrong);
+    await this.#send(knock.source, knock.steps);
+    knock.done();
   }
 
   async #visit(ending: AbortSignal): Promise<void> {
