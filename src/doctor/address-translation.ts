@@ -76,7 +76,12 @@ function isPrivate(address: string): boolean {
 /** Without connection tracking answers to this host look like knocks at guarded ports, and running connections are cut. Pure. */
 export function judgeTracking(chains: readonly ForeignChain[], guarded: readonly Port[], isTracking: boolean): Finding {
   const untracked = chains.find(({ rules }) =>
-    rules.some((rule) => rule.verdict.kind === "notrack" && guarded.some((port) => rule.covers(port))),
+    rules.some(
+      (rule) =>
+        rule.verdict.kind === "notrack" &&
+        (rule.certain || rule.namesPorts) && // others are of a CNI's own traffic, known by marks
+        guarded.some((port) => rule.covers(port)),
+    ),
   );
   if (untracked !== undefined) {
     const what = `table ${untracked.family} ${untracked.table}, chain ${untracked.name} turns it off (notrack) for guarded ports: connections end with their grant`;

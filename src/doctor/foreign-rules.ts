@@ -100,7 +100,26 @@ function verdictOf(statement: Json): RuleVerdict {
     const { addr, port } = object(statement.dnat ?? statement.redirect);
     return { kind: "destination-nat", address: text(addr), port: typeof port === "number" ? port : undefined };
   }
-  return { kind: "vmap" in statement || "xt" in statement ? "unknown" : "none" };
+  if ("xt" in statement) return extensionVerdict(object(statement.xt));
+  return { kind: "vmap" in statement ? "unknown" : "none" };
+}
+
+/** What targets of iptables do that nft does not know as its own: `iptables` has been writing to nftables since its version 1.8. */
+const targets: Readonly<Record<string, RuleVerdict>> = {
+  REJECT: { kind: "reject" },
+  DNAT: { kind: "destination-nat", address: undefined, port: undefined },
+  REDIRECT: { kind: "destination-nat", address: undefined, port: undefined },
+  SNAT: { kind: "source-nat" },
+  MASQUERADE: { kind: "source-nat" },
+  CT: { kind: "notrack" },
+  NOTRACK: { kind: "notrack" },
+  LOG: { kind: "none" },
+};
+
+/** `{"xt": {"type": "target", "name": "REJECT"}}`: the name is all that nft tells of it. */
+function extensionVerdict({ type, name }: Json): RuleVerdict {
+  if (type === "match") return { kind: "none" };
+  return targets[String(name)] ?? { kind: "unknown" };
 }
 
 interface Condition {
@@ -131,6 +150,7 @@ const harmless = [
 ];
 
 function conditionOf(statement: Json, elementsOf: (set: string) => unknown): Condition {
+  if ("xt" in statement) return extensionCondition(object(statement.xt));
   if (!("match" in statement)) return harmless.some((name) => name in statement) ? always : perhaps;
   const { op, left, right } = object(statement.match);
   if (op !== "==" && op !== "in") return perhaps;
@@ -149,6 +169,12 @@ function conditionOf(statement: Json, elementsOf: (set: string) => unknown): Con
   if (object(ct).key === "state") return { covers: () => values.includes("new"), certain: true };
   if (isLoopbackLink(object(meta).key, values)) return { covers: () => false, certain: true };
   return perhaps;
+}
+
+/** A target is no condition; of a match it is not told what it asks for, but that of ports has its name. */
+function extensionCondition({ type, name }: Json): Condition {
+  if (type === "target") return always;
+  return { certain: false, namesPorts: name === "multiport" };
 }
 
 function isTransport(protocol: unknown): protocol is Protocol | "th" {

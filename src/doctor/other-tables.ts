@@ -48,16 +48,28 @@ export function judgeLegacyTables(saved: string | undefined, guarded: readonly P
   if (saved === undefined) return ok("iptables-legacy", "no rules");
   const lines = saved.split("\n");
   const drops = lines.filter((line) => / -j (DROP|REJECT)\b/.test(line));
-  const closed = guarded.filter(({ protocol, port }) =>
-    drops.some(
-      (line) => line.includes(` -p ${protocol} `) && new RegExp(`--dports? (\\S+,)?${port}(,|\\s)`).test(line),
-    ),
-  );
+  const closed = guarded.filter((port) => drops.some((line) => namesPort(line, port)));
   const mend = "accept the guarded ports there";
   if (closed.length > 0) return problem("iptables-legacy", `it closes ${named(closed)}: no knock opens that`, mend);
-  if (lines.some((line) => /^:(INPUT|PREROUTING) DROP/.test(line)))
-    return warning("iptables-legacy", "its policy is to drop: guarded ports may stay closed after a knock", mend);
+  if (lines.some((line) => /^(:(INPUT|PREROUTING) DROP\b|-A (INPUT|PREROUTING) -j (DROP|REJECT)\b)/.test(line)))
+    return warning(
+      "iptables-legacy",
+      "it drops what it does not accept: guarded ports may stay closed after a knock",
+      mend,
+    );
   return ok("iptables-legacy", "no rule drops a guarded port by name");
+}
+
+/** Whether a rule as iptables-save writes it is about the port: `-p tcp -m multiport --dports 20:23,80`. */
+function namesPort(line: string, { protocol, port }: Port): boolean {
+  const ranges = /(?<!!) --dports? (\S+)/.exec(line)?.[1]?.split(",") ?? [];
+  return (
+    line.includes(` -p ${protocol} `) &&
+    ranges.some((range) => {
+      const [first = 0, last = first] = range.split(":").map(Number);
+      return first <= port && port <= last;
+    })
+  );
 }
 
 /** `22/tcp, 80/tcp and 3 more`. */

@@ -1,3 +1,4 @@
+import { writeFileSync } from "node:fs";
 import { join } from "node:path";
 import { fileURLToPath } from "node:url";
 import { afterAll, afterEach, beforeAll, expect, test } from "vitest";
@@ -69,6 +70,24 @@ test.each([
   const { code, found } = await diagnose();
   expect(found("other tables")).toMatchObject([{ verdict }]);
   expect(code).toBe(verdict === "problem" ? 1 : 0);
+});
+
+test("doctor: policies that are rejected are a problem, and an agent that guards nothing a warning", async () => {
+  const bad = join(world.folder, "bad.yaml");
+  writeFileSync(bad, "apiVersion: knockgate.io/v1alpha1\nkind: KnockSequence\nmetadata: { name: a }\nspec: {}\n");
+  const rejected = await diagnose(["--config", bad]);
+  expect(rejected.found("policies")).toMatchObject([
+    { verdict: "problem", what: "1 of 1 policies are rejected", mend: expect.stringContaining("knockgate check") },
+  ]);
+  expect(rejected.code).toBe(1);
+  const empty = join(world.folder, "empty.yaml");
+  writeFileSync(empty, "# nothing\n");
+  const { stdout, code } = await gate.run(process.execPath, [program, "doctor", "--config", empty, "-o", "json"]);
+  const found = (JSON.parse(stdout) as Finding[]).filter(({ check }) => check === "policies");
+  expect(found).toMatchObject([
+    { verdict: "warning", what: "nothing is guarded", mend: expect.stringContaining("--guard") },
+  ]);
+  expect(code).toBe(0);
 });
 
 test("doctor: a chain that is jumped to, destination NAT, source NAT and notrack are seen", async () => {

@@ -1,12 +1,13 @@
 import { describe, expect, test } from "vitest";
-import { judgeSourceNat } from "../../../src/doctor/address-translation.ts";
+import { judgeDestinationNat, judgeSourceNat, judgeTracking } from "../../../src/doctor/address-translation.ts";
 import { judgeCapabilities } from "../../../src/doctor/capabilities.ts";
 import { judgeCapture } from "../../../src/doctor/capture-probe.ts";
 import { parseForeignRules } from "../../../src/doctor/foreign-rules.ts";
 import { judgeAgents, judgeBootUnit, judgeStateDir } from "../../../src/doctor/host.ts";
+import { isLocked } from "../../../src/doctor/host-facts.ts";
 import { askProgram } from "../../../src/doctor/inquiry.ts";
 import { judgeLinks, judgePathFilters } from "../../../src/doctor/links.ts";
-import { judgeLegacyTables, judgeNoListing } from "../../../src/doctor/other-tables.ts";
+import { judgeLegacyTables, judgeNoListing, judgeOtherTables } from "../../../src/doctor/other-tables.ts";
 import { judgeSocketEnd } from "../../../src/doctor/socket-probe.ts";
 import { judgeTimeSource } from "../../../src/doctor/time-source.ts";
 import { judgeKernel, judgeNft, judgeRuleset } from "../../../src/doctor/versions.ts";
@@ -60,13 +61,77 @@ test.each([
   { finding: judgeLegacyTables("-A INPUT -p tcp -m tcp --dport 22 -j DROP\n", ssh), verdict: "problem" },
   { finding: judgeLegacyTables("-A INPUT -p udp -m udp --dport 22 -j DROP\n", ssh), verdict: "ok" },
   { finding: judgeLegacyTables("-A INPUT -p tcp -m multiport --dports 21,22,23 -j REJECT\n", ssh), verdict: "problem" },
+  { finding: judgeLegacyTables("-A INPUT -p tcp -m multiport --dports 20:23,80 -j DROP\n", ssh), verdict: "problem" },
+  { finding: judgeLegacyTables("-A INPUT -p tcp -m tcp ! --dport 22 -j DROP\n", ssh), verdict: "ok" },
   { finding: judgeLegacyTables(":INPUT DROP [0:0]\n", ssh), verdict: "warning" },
+  { finding: judgeLegacyTables("-A INPUT -j REJECT --reject-with icmp-host-prohibited\n", ssh), verdict: "warning" },
   { finding: judgeSourceNat([], ["192.0.2.9", "10.0.0.1"], ["10.0.0.1"]), verdict: "warning" },
   { finding: judgeSourceNat([], Array(8).fill("10.0.0.7"), []), verdict: "warning" },
   { finding: judgeSourceNat([], ["192.0.2.9", "10.0.0.7"], ["10.0.0.1"]), verdict: "ok" },
 ])("$finding.check: $finding.what is $verdict", ({ finding, verdict }) => {
   expect(finding.verdict).toBe(verdict);
   expect(finding.mend === undefined).toBe(verdict === "ok");
+});
+
+describe("rules of iptables in nftables, of which nft tells only the names,", () => {
+  const l4 = { match: { op: "==", left: { meta: { key: "l4proto" } }, right: "tcp" } };
+  const dport = { match: { op: "==", left: { payload: { protocol: "tcp", field: "dport" } }, right: 22 } };
+  const counter = { counter: { packets: 0, bytes: 0 } };
+  const match = (name: string) => ({ xt: { type: "match", name } });
+  const target = (name: string) => ({ xt: { type: "target", name } });
+  const chainsWith = (chain: object, ...rules: readonly (readonly object[])[]) => {
+    const place = { family: "ip", table: "t" };
+    const made = rules.map((expr) => ({ rule: { ...place, chain: "c", expr } }));
+    return (
+      parseForeignRules(JSON.stringify({ nftables: [{ chain: { ...place, name: "c", ...chain } }, ...made] })) ?? []
+    );
+  };
+  const input = { type: "filter", hook: "input", policy: "accept" };
+
+  test.each([
+    { name: "a reject of the port", rules: [[dport, counter, target("REJECT")]], found: ["problem"] },
+    { name: "a reject of everything", rules: [[counter, target("REJECT")]], found: ["problem"] },
+    { name: "a log, then a reject", rules: [[target("LOG")], [dport, target("REJECT")]], found: ["problem"] },
+    {
+      name: "a count of some, then a reject",
+      rules: [
+        [match("recent"), counter],
+        [dport, { drop: null }],
+      ],
+      found: ["problem"],
+    },
+    { name: "ports in a list", rules: [[l4, match("multiport"), counter, target("REJECT")]], found: ["warning"] },
+    { name: "some sources", rules: [[match("set"), counter, { drop: null }]], found: ["ok"] },
+  ])("that close the port: $name", ({ rules, found }) => {
+    expect(verdicts(judgeOtherTables(chainsWith(input, ...rules), ssh))).toEqual(found);
+  });
+
+  test("that rewrite the port, as Docker's do: it is said to be guarded before that", () => {
+    const nat = { type: "nat", hook: "prerouting", policy: "accept" };
+    const [finding] = judgeDestinationNat(chainsWith(nat, [dport, counter, target("DNAT")]), ssh, () => false);
+    expect(finding).toMatchObject({ verdict: "ok", what: expect.stringContaining("22/tcp is rewritten") });
+  });
+
+  test.each([
+    { name: "of the port", rule: [dport, counter, target("CT")], verdict: "warning" },
+    { name: "of everything", rule: [target("NOTRACK")], verdict: "warning" },
+    { name: "of what a CNI has marked", rule: [match("mark"), target("CT")], verdict: "ok" },
+    { name: "of another port", rule: [{ match: { ...dport.match, right: 23 } }, target("CT")], verdict: "ok" },
+  ])("that turn connection tracking off $name: $verdict", ({ rule, verdict }) => {
+    const raw = { type: "filter", hook: "prerouting", policy: "accept" };
+    expect(judgeTracking(chainsWith(raw, rule), ssh, true).verdict).toBe(verdict);
+  });
+
+  test("that rewrite sources of what comes in: a warning", () => {
+    const nat = { type: "nat", hook: "input", policy: "accept" };
+    expect(judgeSourceNat(chainsWith(nat, [target("MASQUERADE")]), [], []).verdict).toBe("warning");
+  });
+});
+
+test("a lock is seen by its socket's name", () => {
+  const line = (name: string) => `Num RefCount Protocol Flags Type St Inode Path\n0: 2 0 10000 0001 01 77 ${name}\n`;
+  expect(isLocked(line("@knockgate-agent"))).toBe(true);
+  expect(isLocked(line("/run/knockgate-agent"))).toBe(false);
 });
 
 test("links that are named and missing or down are told beside those that are captured", () => {
