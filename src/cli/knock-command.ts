@@ -10,6 +10,7 @@ interface KnockFlags {
   readonly verbose?: true;
   readonly open?: string;
   readonly wait?: string;
+  readonly tries?: string;
   readonly exec?: string;
   readonly profiles?: string;
 }
@@ -33,7 +34,7 @@ export function addKnock(program: Command, { io, commands, finish }: Wiring): vo
     const isProfile = host.startsWith("@");
     if (!isProfile && ports.length === 0) knock.error("error: missing required argument 'port'");
     if (isProfile && ports.length > 0) knock.error("error: a profile has its own ports: name a host, or no ports.");
-    const { udp, delay, ipv4, ipv6, verbose, open, wait, exec, profiles } = knock.opts<KnockFlags>();
+    const { udp, delay, ipv4, ipv6, verbose, open, wait, tries, exec, profiles } = knock.opts<KnockFlags>();
     const waitMs = wait === undefined ? undefined : readWait(knock, wait);
     const family = ipv6 ? 6 : ipv4 ? 4 : undefined;
     const flags = {
@@ -43,6 +44,7 @@ export function addKnock(program: Command, { io, commands, finish }: Wiring): vo
       verbose: verbose === true,
       open,
       waitMs,
+      tries,
       exec,
       profiles,
     } as const;
@@ -60,7 +62,8 @@ function addFlags(knock: Command): Command {
     .addOption(new Option("-6, --ipv6", "use IPv6").conflicts("ipv4"))
     .option("-v, --verbose", "show every hit")
     .option("--open <port>", "afterwards wait until this TCP port answers, and tell how long it took")
-    .option("--wait <duration>", "how long to wait for --open (default: 10s)")
+    .option("--wait <duration>", "how long to wait for --open (default: 10s, or a second for each try)")
+    .option("--tries <n>", "knock up to so many times while that port is silent, in turn as usual and in one burst")
     .option("--exec <command>", "when the port is open run this by /bin/sh; its exit code is that of knock")
     .option(
       "--profiles <path>",

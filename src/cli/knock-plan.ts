@@ -16,6 +16,8 @@ export interface KnockArguments {
   /** A TCP port to wait for afterwards. */
   readonly open: string | undefined;
   readonly waitMs: number | undefined;
+  /** The text behind `--tries`. */
+  readonly tries: string | undefined;
   /** For /bin/sh, when the port is open. */
   readonly exec: string | undefined;
   /** The file of profiles; undefined: where it usually lies. */
@@ -37,9 +39,13 @@ export interface KnockPlan {
   /** The TCP port to wait for. */
   readonly open: number | undefined;
   readonly waitMs: number;
+  /** How often it is knocked while that port is silent. */
+  readonly tries: number;
 }
 
 const usualWaitMs = 10_000;
+/** How long the port is waited for before the next knock. */
+export const nextKnockMs = 1000;
 
 /** What the command line and the profile, if it names one, come to; the command line wins. Throws KnockError. */
 export async function planKnock(args: KnockArguments, profile: KnockProfile | undefined): Promise<KnockPlan> {
@@ -53,6 +59,9 @@ export async function planKnock(args: KnockArguments, profile: KnockProfile | un
     throw new KnockError("--exec runs its command when a port is open: name that port with --open.");
   const open = opening === undefined ? undefined : await portNumber(opening);
   if (open === 0) throw new KnockError("--open can only wait for a port from 1 to 65535: port 0 never answers.");
+  if (opening === undefined && args.tries !== undefined)
+    throw new KnockError("--tries knocks again while a port is silent: name that port with --open.");
+  const tries = args.tries === undefined ? 1 : parseTries(args.tries);
   const hits = await Promise.all(targets.map(async (target) => ({ ...target, port: await portNumber(target) })));
   return {
     host: profile?.host ?? args.host,
@@ -60,7 +69,8 @@ export async function planKnock(args: KnockArguments, profile: KnockProfile | un
     hits,
     delayMs,
     open,
-    waitMs: args.waitMs ?? profile?.waitMs ?? usualWaitMs,
+    waitMs: args.waitMs ?? profile?.waitMs ?? Math.max(usualWaitMs, tries * nextKnockMs),
+    tries,
   };
 }
 
@@ -69,4 +79,10 @@ function parseDelay(text: string): number {
   const delayMs = Number(/^\s*[+-]?\d{1,9}/.exec(text)?.[0] ?? 0);
   if (delayMs < 0) throw new KnockError("delay cannot be negative");
   return delayMs;
+}
+
+function parseTries(text: string): number {
+  const tries = /^\d{1,4}$/.test(text) ? Number(text) : 0;
+  if (tries < 1) throw new KnockError(`--tries: "${text}" is no number from 1 to 9999.`);
+  return tries;
 }

@@ -1,11 +1,12 @@
 import { type Clock, sleep, systemClock } from "../clock.ts";
 import type { CommandIo, TextSink } from "./command-io.ts";
+import { type SendBurst, sendBurst } from "./knock-burst.ts";
 import { KnockError } from "./knock-error.ts";
 import { type RunCommand, runCommand } from "./knock-exec.ts";
 import { type SendHit, sendHit } from "./knock-hit.ts";
 import { type ResolveHost, resolveHost } from "./knock-host.ts";
 import { type WaitForPort, waitForPort } from "./knock-open.ts";
-import { type KnockArguments, type KnockPlan, planKnock } from "./knock-plan.ts";
+import { type Hit, type KnockArguments, type KnockPlan, nextKnockMs, planKnock } from "./knock-plan.ts";
 import { type KnockProfile, readProfile, usualProfilesPath } from "./knock-profiles.ts";
 import { readPrivateFile } from "./private-file.ts";
 
@@ -14,6 +15,7 @@ export interface KnockWorld {
   readonly clock: Clock;
   readonly resolve: ResolveHost;
   readonly send: SendHit;
+  readonly sendBurst: SendBurst;
   readonly sleep: (delayMs: number) => Promise<void>;
   readonly waitForPort: WaitForPort;
   readonly run: RunCommand;
@@ -23,13 +25,11 @@ const realWorld: KnockWorld = {
   clock: systemClock,
   resolve: resolveHost,
   send: sendHit,
+  sendBurst,
   sleep,
   waitForPort,
   run: runCommand,
 };
-
-/** How long the port of one address is waited for before the next address is knocked on as well. */
-const nextAddressMs = 1000;
 
 /**
  * knockd's `knock` in flags and packets: one hit a port in the order given, a pause after every hit. Ports are not shown unless
@@ -46,12 +46,12 @@ export async function knockCommand(
     const addresses = await world.resolve(plan.host, plan.family);
     // Standard output belongs to the command, which may be a line to ssh.
     const told = args.exec === undefined ? io.stdout : io.stderr;
-    const knockAt = (address: string) => knock(plan, address, args.verbose ? told : undefined, world);
+    const knockAt: KnockAt = (address, manner) => knock(plan, address, manner, args.verbose ? told : undefined, world);
     if (plan.open === undefined) {
-      await knockAt(addresses[0] ?? "");
+      await knockAt(addresses[0] ?? "", "as usual");
       return 0;
     }
-    const { address, micros } = await knockUntilOpen(addresses, knockAt, plan.open, plan.waitMs, world);
+    const { address, micros } = await knockUntilOpen(addresses, knockAt, { ...plan, open: plan.open }, world);
     const name = addresses.length > 1 ? `${plan.open}/tcp of ${address}` : `${plan.open}/tcp`;
     if (args.exec === undefined || args.verbose)
       told.write(`${name} answered after ${(micros / 1000).toFixed(1)} ms\n`);
@@ -76,41 +76,53 @@ async function profileOf({ host, profiles }: KnockArguments, io: CommandIo): Pro
   return readProfile(file.text, path, host.slice(1));
 }
 
+/** Knocks once; in one burst without the delay. */
+type KnockAt = (address: string, manner: "as usual" | "in one burst") => Promise<void>;
+
 async function knock(
   { hits, delayMs }: KnockPlan,
   address: string,
+  manner: Parameters<KnockAt>[1],
   told: TextSink | undefined,
   world: KnockWorld,
 ): Promise<void> {
-  for (const { protocol, port, portText } of hits) {
-    told?.write(`hitting ${protocol} ${address}:${portText}\n`);
-    await world.send(protocol, address, port);
+  const tell = ({ protocol, portText }: Hit) => told?.write(`hitting ${protocol} ${address}:${portText}\n`);
+  if (manner === "in one burst") {
+    hits.forEach(tell);
+    return world.sendBurst(address, hits);
+  }
+  for (const hit of hits) {
+    tell(hit);
+    await world.send(hit.protocol, address, hit.port);
     if (delayMs > 0) await world.sleep(delayMs);
   }
 }
 
 /**
- * Knocks on the first address and waits for the port; where it stays silent for a second the next one is knocked on too, and all
- * knocked on so far are waited for. The time counts from the end of the first knock. Throws KnockError when it has run out.
+ * Knocks on the first address and waits for the port; where it stays silent for a second the next one is knocked on too, then all
+ * again as often as is asked, and all knocked on so far are waited for. Every other time it is one burst: packets that somebody
+ * else sends with our address then hardly fall between two steps. The time counts from the end of the first knock. Throws
+ * KnockError when it has run out.
  */
 async function knockUntilOpen(
   addresses: readonly string[],
-  knockAt: (address: string) => Promise<void>,
-  port: number,
-  waitMs: number,
+  knockAt: KnockAt,
+  { open, waitMs, tries }: Pick<KnockPlan, "waitMs" | "tries"> & { readonly open: number },
   { clock, waitForPort }: KnockWorld,
 ): Promise<{ readonly address: string; readonly micros: number }> {
   let beganMicros: number | undefined;
-  for (const [at, next] of addresses.entries()) {
-    await knockAt(next);
+  const knocks = tries * addresses.length;
+  for (let at = 0; at < knocks; at++) {
+    const isBurst = Math.floor(at / addresses.length) % 2 === 1;
+    await knockAt(addresses[at % addresses.length] ?? "", isBurst ? "in one burst" : "as usual");
     beganMicros ??= clock.nowMicros();
     const leftMs = waitMs - (clock.nowMicros() - beganMicros) / 1000;
-    const isLast = at === addresses.length - 1;
     const knocked = addresses.slice(0, at + 1);
-    const address = await waitForPort(knocked, port, isLast ? leftMs : Math.min(leftMs, nextAddressMs), clock);
+    const address = await waitForPort(knocked, open, at === knocks - 1 ? leftMs : Math.min(leftMs, nextKnockMs), clock);
     if (address !== undefined) return { address, micros: clock.nowMicros() - beganMicros };
+    if (leftMs <= nextKnockMs) break;
   }
   throw new KnockError(
-    `${port}/tcp did not answer within ${waitMs / 1000} s: ask \`knockgate watch\` on the server why.`,
+    `${open}/tcp did not answer within ${waitMs / 1000} s: ask \`knockgate watch\` on the server why.`,
   );
 }

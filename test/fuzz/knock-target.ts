@@ -16,6 +16,7 @@ const lines = [
   ["192.0.2.1", "7000", "8000:udp", "9000/tcp"],
   ["-6", "-v", "-d", "200", "[2001:db8::1]", "7000/udp", "ssh"],
   ["--open", "22", "--wait", "10s", "-u", "192.0.2.1", "1", "65535"],
+  ["--open", "22", "--tries", "3", "192.0.2.1", "7000", "8000:udp"],
   ["-4", "--delay=5", "192.0.2.1", "--", "-1", "+7", "99999"],
 ] as const;
 const words = [
@@ -108,6 +109,10 @@ class NoWorld implements KnockWorld {
     this.check(protocol === "tcp" || protocol === "udp", "a hit is TCP or UDP");
     this.check(isIP(address) !== 0, "a hit goes to an address");
     this.check(isPort(port), "a port has 16 bits");
+  };
+
+  readonly sendBurst: KnockWorld["sendBurst"] = async (address, hits) => {
+    for (const { protocol, port } of hits) await this.send(protocol, address, port);
   };
 
   readonly sleep: KnockWorld["sleep"] = async (delayMs) => {

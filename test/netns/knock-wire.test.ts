@@ -25,7 +25,7 @@ const programs = {
 
 /** What came in at the server while a program ran, the accidental bytes blanked, and how the program ended. */
 async function heard(name: keyof typeof programs, args: readonly string[]) {
-  const filter = "(tcp or udp) and not port 5353";
+  const filter = "(tcp or udp) and not port 5353 and not port 46999";
   const sniffer = await Sniffer.start(server, filter, { direction: "in", bytes: true });
   const { code, stdout } = await programs[name](args);
   const frames = (await sniffer.stop()).map((packet) => blanked(frameBytes(packet)));
@@ -61,6 +61,19 @@ describe("the packets of knockgate knock are, byte for byte, those of Debian's k
       expect(ours).toEqual(theirs);
     }
   });
+});
+
+test.each([
+  { name: "TCP", args: ["47001", "47002", "47003"] },
+  { name: "UDP", args: ["-u", "47001", "47002", "47003"] },
+  { name: "both in turn", args: ["47001:udp", "47002", "47003:udp", "47004", "47005", "47006:udp", "47007:udp"] },
+])("in one burst they are the same in the same order: $name", async ({ args }) => {
+  for (const address of [server.ipv4, server.ipv6]) {
+    const theirs = await heard("knock", [address, ...args]);
+    const twice = ["--tries", "2", "--open", "46999", "--wait", "1100ms"]; // as usual, then in one burst; 46999 is refused
+    const ours = await heard("knockgate", [...twice, address, ...args]);
+    expect(ours.frames).toEqual([...theirs.frames, ...theirs.frames]);
+  }
 });
 
 describe("scripts find the same exit code as with Debian's knock, and something on the same streams,", () => {

@@ -17,6 +17,7 @@ const plain: KnockArguments = {
   verbose: false,
   open: undefined,
   waitMs: undefined,
+  tries: undefined,
   exec: undefined,
   profiles: undefined,
 };
@@ -37,6 +38,8 @@ async function knock(changes: Partial<KnockArguments>, { answers, names = {}, ex
     clock,
     resolve: async (host, family) => names[host] ?? resolveHost(host, family),
     send: async (protocol, address, port) => void done.push(`${protocol} ${address} ${port}`),
+    sendBurst: async (address, hits) =>
+      void done.push(`burst ${hits.map(({ protocol, port }) => `${protocol} ${address} ${port}`).join(", ")}`),
     sleep: async (delayMs) => void done.push(`sleep ${delayMs}`),
     waitForPort: async (addresses, port, waitMs) => {
       done.push(`wait ${addresses.join(" or ")} ${port} ${waitMs}`);
@@ -162,6 +165,36 @@ describe("knock", () => {
     expect(code).toBe(1);
     expect(err).toMatch(/^error: 22\/tcp did not answer within 1\.5 s/);
     expect(err + out).not.toContain("7123");
+  });
+
+  test("--tries knocks again while the port is silent, every other time in one burst", async () => {
+    const { code, done } = await knock({ ports: ["1", "2:udp"], delay: "50", open: "22", tries: "4", waitMs: 3500 });
+    const usual = ["tcp 192.0.2.1 1", "sleep 50", "udp 192.0.2.1 2", "sleep 50"];
+    const burst = "burst tcp 192.0.2.1 1, udp 192.0.2.1 2";
+    const wait = (ms: number) => `wait 192.0.2.1 22 ${ms}`;
+    expect(done).toEqual([...usual, wait(1000), burst, wait(1000), ...usual, wait(1000), burst, wait(500)]);
+    expect(code).toBe(1);
+  });
+
+  test("--tries ends when the port answers, or the time has run out", async () => {
+    const answered = await knock({ ports: ["1"], open: "22", tries: "4" }, answersSoon);
+    expect(answered.done).toEqual(["tcp 192.0.2.1 1", "wait 192.0.2.1 22 1000"]);
+    const late = await knock({ ports: ["1"], open: "22", tries: "4", waitMs: 1000 });
+    expect(late.done).toEqual(["tcp 192.0.2.1 1", "wait 192.0.2.1 22 1000"]);
+  });
+
+  test("--tries has a second for each where nothing else is said", async () => {
+    expect((await knock({ ports: ["1"], open: "22", tries: "30" })).err).toContain("within 30 s");
+  });
+
+  test.each([
+    { changes: { tries: "3" }, says: /^error: --tries .* name that port with --open\.\n$/ },
+    { changes: { open: "22", tries: "0" }, says: /^error: --tries: "0" is no number/ },
+    { changes: { open: "22", tries: "soon" }, says: /^error: --tries: "soon" is no number/ },
+  ])("refuses $changes before anything is sent", async ({ changes, says }) => {
+    const { code, done, err } = await knock(changes);
+    expect([code, done]).toEqual([1, []]);
+    expect(err).toMatch(says);
   });
 
   test("sends nothing when one of the ports is not known", async () => {
