@@ -61,7 +61,8 @@ export class Flood {
     const before = await settledCounts(scene);
     const sender = new PacketSender(world, from, gate).startSpoofed(plan.kinds, plan.packets, plan);
     setPriority(sender.pid, senderNiceness);
-    const arrived = async () => (await agentCounts(agent, gate)).received > before.received + 5000;
+    const first = plan.perSecond / 20;
+    const arrived = async () => (await agentCounts(agent, gate)).received > before.received + first;
     await eventually(arrived, { what: "the flood to arrive", timeoutMs: 30_000 });
     return new Flood(scene, sender, before);
   }

@@ -123,12 +123,17 @@ describe("opening nftables patiently", () => {
   test("tries again, ever more seldom, until it works", async () => {
     const { clock, failures, parts } = wait();
     const nft = new FakeNft(clock);
-    let tries = 0;
-    const opening = openNftPatiently(parts, () => (tries++ < 3 ? Promise.reject(moment) : Promise.resolve(nft)));
-    await clock.advanceAsync(3400, 100);
-    expect(failures).toEqual(Array(3).fill("nftables refused: Cannot allocate memory"));
-    await clock.advanceAsync(200, 100);
+    const beganMicros = clock.nowMicros();
+    const triedAfterMs: number[] = [];
+    const opening = openNftPatiently(parts, () => {
+      triedAfterMs.push((clock.nowMicros() - beganMicros) / 1000);
+      return triedAfterMs.length < 9 ? Promise.reject(moment) : Promise.resolve(nft);
+    });
+    await clock.advanceAsync(100_000, 500);
     expect(await opening).toBe(nft);
+    // Pauses of 500 ms, doubled up to 30 s.
+    expect(triedAfterMs).toEqual([0, 500, 1500, 3500, 7500, 15_500, 31_500, 61_500, 91_500]);
+    expect(failures).toEqual(Array(8).fill("nftables refused: Cannot allocate memory"));
     expect(clock.pendingTimers).toBe(0);
   });
 
