@@ -90,7 +90,7 @@ async function isServed(path: string): Promise<boolean> {
     }).on("error", (error: NodeJS.ErrnoException) => resolve(error.code));
   });
   if (code === "ECONNREFUSED") {
-    if (!(await lstat(path)).isSocket()) throw new Error(`${path} is no socket: name another path with --socket`);
+    if (!(await lstat(path)).isSocket()) throw new Error(`${path} is a file: name another path with --socket`);
     await unlink(path);
   }
   return code === undefined;
