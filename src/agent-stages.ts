@@ -1,7 +1,8 @@
 import { AgentControl } from "./agent-control.ts";
 import { AgentDoors } from "./agent-doors.ts";
 import type { LinkWatch } from "./capture/link-watch.ts";
-import { LiveSource } from "./capture/live-source.ts";
+import type { PacketSource } from "./capture/packet-source.ts";
+import { openCapture } from "./capture-choice.ts";
 import { watchFor } from "./capture-watch.ts";
 import { systemClock } from "./clock.ts";
 import { ConfigKeeper } from "./config-source/config-keeper.ts";
@@ -49,7 +50,7 @@ export class AgentStages {
   private readonly links: LinkWatch;
   private readonly kubernetes: KubernetesStages | undefined;
   private readonly replicator: GrantReplicator | undefined;
-  private readonly capture: LiveSource;
+  private readonly capture: PacketSource;
   private readonly tracker: KnockTracker;
   private readonly reconciler: Reconciler;
   private readonly keeper: ConfigKeeper;
@@ -87,12 +88,7 @@ export class AgentStages {
     observability.trackEngine(this.tracker);
     observability.metrics.grantsLimit(options.maxGrants);
     observability.countDrops(async () => (await nft.counter(droppedCounter))?.packets);
-    this.capture = new LiveSource({
-      interfaces: options.interfaces,
-      clock: systemClock,
-      report: observability.capture,
-      links,
-    });
+    this.capture = openCapture(options, { clock: systemClock, report: observability.capture, links });
     this.keeper = this.createKeeper();
     const confirm = () => this.confirm();
     const target = new AgentControl({

@@ -1,4 +1,5 @@
 import {
+  captureValue,
   choiceValue,
   cidrValue,
   configMapValue,
@@ -6,6 +7,7 @@ import {
   durationValue,
   hostPortValue,
   interfaceValue,
+  logPrefixValue,
   namespaceValue,
   nodeNameValue,
   optionalPathValue,
@@ -96,6 +98,18 @@ export const optionTable = {
     "interface",
     interfaceValue,
     "Tap this interface only; `any` taps all. Default: every link to the outside.",
+  ),
+  capture: one(
+    "capture",
+    captureValue,
+    "live",
+    "Where knocks are seen: live, on the links; or logged by a firewall, in a file (log:PATH), the journal, or standard input (-).",
+  ),
+  logPrefix: one(
+    "log-prefix",
+    logPrefixValue,
+    "portknock",
+    "With a capture from a log: what the firewall's rule puts before the packet.",
   ),
   mode: one(
     "mode",

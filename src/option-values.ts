@@ -134,6 +134,32 @@ export function countValue(min: number, max: number): ValueKind<number> {
   };
 }
 
+/** Where packets are seen: on the links, or in a log that the firewall writes. */
+export type CaptureChoice =
+  | { readonly kind: "live" }
+  | { readonly kind: "file"; readonly path: string }
+  | { readonly kind: "journal" }
+  | { readonly kind: "input" };
+
+/** `live`, `log:/var/log/kern.log`, `journal`, or `-` for a log on standard input. */
+export const captureValue: ValueKind<CaptureChoice> = {
+  metavar: "SOURCE",
+  read: (text) => {
+    if (text === "live" || text === "journal") return { kind: text };
+    if (text === "-") return { kind: "input" };
+    const path = /^log:(.+)$/.exec(text)?.[1];
+    return path === undefined || path.includes("\0") ? undefined : { kind: "file", path };
+  },
+  expected: "a capture: write live, log:PATH, journal, or - for a log on standard input",
+};
+
+/** What a firewall's rule puts before the packets that it logs: iptables takes 29 characters. */
+export const logPrefixValue: ValueKind<string> = {
+  metavar: "TEXT",
+  read: (text) => (/^(?=.*[^ ])[\x20-\x7e]{1,29}$/.test(text) && !/["\\$]|^ |IN=/.test(text) ? text : undefined),
+  expected: "a prefix: use 1 to 29 printable characters without quotes, such as portknock",
+};
+
 /** One word of a closed list. */
 export function choiceValue<const Choice extends string>(choices: readonly Choice[]): ValueKind<Choice> {
   return {

@@ -1,7 +1,7 @@
 import { type ChildProcess, execFile, spawn } from "node:child_process";
 
 /**
- * The one place of this stage that starts processes: the capture child, ip(8), and what ends a child that gave up root.
+ * The one place of this stage that starts processes: the capture child, ip(8), journalctl(1), and what ends a child that gave up root.
  * None of them inherits the agent's environment or its Node options.
  */
 
@@ -67,6 +67,36 @@ export const ipCommand: LinkCommands = {
       },
     };
   },
+};
+
+/** Follows the journal: tells what was printed, and once that it has ended, with the last it said. */
+export type FollowJournal = (printed: (chunk: Uint8Array) => void, ended: (why: string) => void) => Following;
+
+/** The real journalctl(1): the kernel's messages of this boot from now on, one JSON object a line. */
+export const followJournal: FollowJournal = (printed, ended) => {
+  const args = ["--dmesg", "--follow", "--lines=0", "--output=json"];
+  const journal = spawn("sh", ["-c", dyingWithUs, "sh", "journalctl", ...args], {
+    env: { PATH: searchPath },
+    stdio: ["ignore", "pipe", "pipe"],
+  });
+  let said = "";
+  let over = false;
+  const end = (why: string) => {
+    if (!over) ended(why);
+    over = true;
+  };
+  journal.stdout.on("data", printed);
+  journal.stderr.setEncoding("utf8").on("data", (text: string) => {
+    said = `${said}${text}`.slice(-200);
+  });
+  journal.on("error", (error) => end(error.message));
+  journal.on("close", () => end(said.trim().split("\n").at(-1) ?? ""));
+  return {
+    stop: () => {
+      over = true;
+      journal.kill("SIGKILL");
+    },
+  };
 };
 
 /**

@@ -23,16 +23,7 @@ export function addAgentCommands(program: Command, wiring: Wiring): void {
     .addHelpText("after", example("knockgate agent --config /etc/knockgate --trust 192.0.2.0/24"));
   agent.action(() => run(agent, wiring, readAgentOptions, wiring.commands.agent));
 
-  const ruleset = program
-    .command("ruleset")
-    .description("Prints the table that would be loaded, as nft text. Loads nothing.");
-  addOptions(
-    ruleset,
-    allOptionKeys.filter((key) => optionTable[key].shapesRuleset),
-  );
-  ruleset.addHelpText("after", environmentNote).addHelpText("after", example("knockgate ruleset --config ssh.yaml"));
-  ruleset.action(() => run(ruleset, wiring, readAgentOptions, wiring.commands.ruleset));
-
+  addRuleset(program, wiring);
   addDoctor(program, wiring);
 
   const cleanup = program
@@ -44,6 +35,31 @@ export function addAgentCommands(program: Command, wiring: Wiring): void {
   cleanup.action(() =>
     run(cleanup, wiring, (given, env) => readOptions(cleanupKeys, given, env), wiring.commands.cleanup),
   );
+}
+
+function addRuleset(program: Command, wiring: Wiring): void {
+  const { commands, finish, io } = wiring;
+  const ruleset = program
+    .command("ruleset")
+    .description("Prints the table that would be loaded, as nft text. Loads nothing.");
+  addOptions(
+    ruleset,
+    allOptionKeys.filter((key) => optionTable[key].shapesRuleset),
+  );
+  const logHelp = "Print instead the rules that log knocks with this prefix, for a capture from a log.";
+  ruleset
+    .addOption(new Option("--log-prefix <TEXT>", logHelp).argParser((text) => [text]))
+    .addHelpText("after", environmentNote)
+    .addHelpText(
+      "after",
+      example("knockgate ruleset --config ssh.yaml", "knockgate ruleset --config ssh.yaml --log-prefix portknock"),
+    );
+  ruleset.action(async () => {
+    const options = readOrRefuse(ruleset, wiring, readAgentOptions);
+    const isForLog = givenOptions(ruleset)["log-prefix"] !== undefined;
+    const start = await commands.ruleset();
+    finish(await start({ options, logPrefix: isForLog ? options.logPrefix : undefined }, io));
+  });
 }
 
 /** The doctor takes what the agent takes, so that it judges as that one would fare. */

@@ -38,6 +38,12 @@ export interface CheckArguments {
   readonly allowCritical?: boolean;
 }
 
+/** What `knockgate ruleset` was asked; with a prefix for the rules that log knocks. */
+export interface RulesetArguments {
+  readonly options: AgentOptions;
+  readonly logPrefix: string | undefined;
+}
+
 /** What `knockgate replay` was asked. */
 export interface ReplayArguments {
   readonly file: string;

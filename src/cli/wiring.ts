@@ -11,6 +11,7 @@ import type {
   KubeRevokeArguments,
   ReplayArguments,
   RevokeArguments,
+  RulesetArguments,
   WatchArguments,
 } from "./command-io.ts";
 import type { ConvertArguments } from "./convert.ts";
@@ -33,7 +34,7 @@ export interface CommandLoaders extends KubeLoaders {
   knockd(): Promise<CommandOf<KnockdArguments>>;
   watch(): Promise<CommandOf<WatchArguments>>;
   check(): Promise<CommandOf<CheckArguments>>;
-  ruleset(): Promise<CommandOf<AgentOptions>>;
+  ruleset(): Promise<CommandOf<RulesetArguments>>;
   convert(): Promise<CommandOf<ConvertArguments>>;
   replay(): Promise<CommandOf<ReplayArguments>>;
   hunt(): Promise<CommandOf<HuntArguments>>;

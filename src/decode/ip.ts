@@ -51,7 +51,7 @@ function writeMapped(address: Uint32Array, word: number): void {
 }
 
 /** Whether a grant for this source could mean one host: not this network, multicast, broadcast, or loopback from outside (RFC 6890). */
-function isIpv4Source(word: number, loopback: boolean): boolean {
+export function isIpv4Source(word: number, loopback: boolean): boolean {
   const first = word >>> 24;
   if (first === 127) return loopback;
   return first !== 0 && (first < 224 || first >= 240) && word !== 0xffffffff;
@@ -83,7 +83,8 @@ function isMapped(address: Uint32Array): boolean {
   return address[0] === 0 && address[1] === 0 && address[2] === mappedWord;
 }
 
-function isIpv6Source(address: Uint32Array, loopback: boolean): boolean {
+/** The same of an IPv6 address; one that stands for an IPv4 address is none (RFC 4942, 2.2). */
+export function isIpv6Source(address: Uint32Array, loopback: boolean): boolean {
   if (isMapped(address) || (address[0] ?? 0) >>> 24 === 0xff) return false;
   if (address[0] !== 0 || address[1] !== 0 || address[2] !== 0) return true;
   return address[3] === 1 ? loopback : address[3] !== 0;

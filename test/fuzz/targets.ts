@@ -2,6 +2,7 @@ import { decodeTarget } from "./decode-target.ts";
 import type { FuzzTarget } from "./fuzz-target.ts";
 import { knockTarget } from "./knock-target.ts";
 import { knockdConfTarget } from "./knockd-conf-target.ts";
+import { logTarget } from "./log-target.ts";
 import { messagesTarget } from "./messages-target.ts";
 import { policyTarget } from "./policy-target.ts";
 import { Random } from "./random.ts";
@@ -12,6 +13,7 @@ export const targets: readonly FuzzTarget[] = [
   decodeTarget,
   recordsTarget,
   messagesTarget,
+  logTarget,
   policyTarget,
   knockdConfTarget,
   knockTarget,

@@ -30,6 +30,8 @@ describe("options", () => {
       kubeconfig: "",
       stateSecrets: false,
       interfaces: [],
+      capture: { kind: "live" },
+      logPrefix: "portknock",
       confirmWithin: 0,
       mode: "enforce",
       guards: [],
@@ -203,4 +205,30 @@ test("every option has a sentence, and a default that it accepts itself", () => 
     expect(variableOf(spec)).toMatch(/^KNOCKGATE_[A-Z_]+$/);
     if (spec.default !== undefined) expect(spec.value.read(spec.default)).toBeDefined();
   }
+});
+
+describe("--capture", () => {
+  test.each([
+    { text: "live", capture: { kind: "live" } },
+    { text: "journal", capture: { kind: "journal" } },
+    { text: "-", capture: { kind: "input" } },
+    { text: "log:/var/log/kern.log", capture: { kind: "file", path: "/var/log/kern.log" } },
+  ])("may be $text", ({ text, capture }) => {
+    expect(read({ ...config, capture: [text] }).capture).toEqual(capture);
+  });
+
+  test.each(["", "log", "log:", "/var/log/kern.log", "eth0"])("may not be `%s`", (text) => {
+    expect(problems({ ...config, capture: [text] })[0]).toMatch(/^--capture: .*write live, log:PATH, journal, or -/);
+  });
+
+  test.each(["", " ", " x", 'a"b', "a\\b", "a\nb", "x".repeat(30), "IN=", "$(id)"])(
+    "--log-prefix may not be `%s`",
+    (text) => {
+      expect(problems({ ...config, "log-prefix": [text] })[0]).toMatch(/^--log-prefix: .*is not a prefix/);
+    },
+  );
+
+  test.each(["portknock", "portknock ", "[KNOCK] ", "x".repeat(29)])("--log-prefix may be `%s`", (text) => {
+    expect(read({ ...config, "log-prefix": [text] }).logPrefix).toBe(text);
+  });
 });

@@ -167,7 +167,11 @@ describe("a command", () => {
       locals: [source],
       output: "table",
     });
-    expect((await run("ruleset --config c")).asked.ruleset).toMatchObject({ configs: ["c"], maxGrants: 65_536 });
+    expect((await run("ruleset --config c", { KNOCKGATE_LOG_PREFIX: "x" })).asked.ruleset).toMatchObject({
+      options: { configs: ["c"], maxGrants: 65_536 },
+      logPrefix: undefined,
+    });
+    expect((await run("ruleset --config c --log-prefix knock")).asked.ruleset).toMatchObject({ logPrefix: "knock" });
   });
 
   test("gets where in the Kubernetes API to look", async () => {
