@@ -10,9 +10,9 @@ import { parseAddress } from "../policy/address.ts";
  *     IN=eth0 OUT= MAC=… SRC=2001:0db8:…:0001 DST=… LEN=49 TC=0 HOPLIMIT=64 FLOWLBL=0 PROTO=UDP SPT=35766 DPT=7000 LEN=9
  *
  * With `--log-tcp-sequence`, in nft `flags tcp sequence`, SEQ= and ACK= stand behind DPT=. An ICMP error has the packet that it is
- * about in brackets behind its own PROTO=.
+ * about in brackets behind its own PROTO=. Each piece ends where the next one can first begin, so that a long text costs no more.
  */
-const ipText = /^IN=(\S*) OUT=(\S*) (?:[A-Z]+=\S* )*?SRC=(\S+) DST=(\S+) ((?:(?!PROTO=)\S+ )*)PROTO=(\S+)(.*)$/s;
+const ipText = /^IN=(\S*) OUT=(\S*) (?:(?!SRC=)\S+ )*SRC=(\S+) DST=(\S+) ((?:(?!PROTO=)\S+ )*)PROTO=(\S+)(.*)$/s;
 const tcpText = /^ SPT=(\d+) DPT=(\d+) (?:SEQ=(\d+) ACK=\d+ )?WINDOW=\d+ RES=0x[0-9a-f]+ ((?:[A-Z]+ )*)URGP=\d/;
 const udpText = /^ SPT=(\d+) DPT=(\d+) LEN=(\d+)(?: |$)/;
 

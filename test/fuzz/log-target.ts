@@ -1,10 +1,9 @@
-import { LogSource } from "../../src/capture/log-source.ts";
+import { LogClock } from "../../src/capture/log-clock.ts";
+import { readLogEntry } from "../../src/capture/log-entry.ts";
+import { LogLines } from "../../src/capture/log-lines.ts";
+import { readLogPacket } from "../../src/capture/log-packet.ts";
 import { dropReasons } from "../../src/decode/knock.ts";
-import { parseCidr } from "../../src/policy/address.ts";
-import { CaptureRecord } from "../fake/capture-record.ts";
-import { FakeClock } from "../fake/fake-clock.ts";
-import { FakeLinks } from "../fake/fake-links.ts";
-import { FakeLogFeed } from "../fake/fake-log-feed.ts";
+import { KnockBuffer } from "../../src/decode/knock-buffer.ts";
 import { kernelText } from "../fake/kernel-text.ts";
 import { type FuzzTarget, promised } from "./fuzz-target.ts";
 import { mutatedText, strangeText } from "./mutation.ts";
@@ -26,36 +25,45 @@ const words = [
   ),
   "x".repeat(9000),
 ] as const;
-const everything = ["0.0.0.0/0", "::/0"].flatMap((text) => parseCidr(text) ?? []);
 
 /** A log to which the kernel and everybody else write, in pieces as reads bring them. */
 export const logTarget: FuzzTarget = {
   name: "log",
   make: (random) => new TextEncoder().encode(text(random)),
-  run: async (input) => {
-    const [feed, report, clock] = [new FakeLogFeed(), new CaptureRecord(), new FakeClock()];
-    const links = new FakeLinks(["192.0.2.10", "2001:db8::a"]);
-    const source = new LogSource({ feed, prefix: "portknock", interfaces: [], clock, report, links });
-    const ports = new Set([7000, 9000 | 0x10000]);
-    await source.start({ ports, flags: { must: 0, mustNot: 0 }, extraTargets: everything }, (knock) => {
-      promised(knock.port >= 0 && knock.port <= 0xffff, "a port has sixteen bits");
-      promised(knock.sourcePort >= 0 && knock.sourcePort <= 0xffff, "a source port has sixteen bits");
-      promised(knock.sequenceNumber === knock.sequenceNumber >>> 0, "a sequence number has 32 bits");
-      promised(knock.protocol === 6 || knock.protocol === 17, "a knock is TCP or UDP");
-      promised(knock.flags === (knock.flags & 0x3f), "there are six flags");
-      promised(knock.atMicros <= clock.nowMicros(), "no knock comes from the future");
-      promised(Number.isFinite(knock.stampMicros), "a stamp is a number");
-    });
+  run: (input) => {
+    const [reader, times] = [new LogLines(), new LogClock()];
+    let nowMicros = 5e9;
     const size = 1 + ((input[0] ?? 0) % 97);
-    for (let at = 0; at < input.length; at += size) feed.reader?.bytes(input.subarray(at, at + size));
-    await source.close();
-    const known: readonly string[] = dropReasons;
-    promised(
-      Object.keys(report.discards).every((reason) => known.includes(reason)),
-      "a reason is one of the list",
-    );
+    for (let at = 0; at < input.length; at += size)
+      reader.read(input.subarray(at, at + size), (line) => {
+        promised(Buffer.byteLength(line) <= 3 * 8192, "a line is bounded");
+        const entry = readLogEntry(line);
+        if (entry === undefined) return;
+        checkPacket(entry.message);
+        const atMicros = times.monotonic(entry.kernelMicros ?? 0, nowMicros++);
+        promised(atMicros === undefined || atMicros < nowMicros, "no knock comes from the future");
+      });
   },
 };
+
+function checkPacket(message: string): void {
+  const knock = new KnockBuffer();
+  const packet = readLogPacket(message.replace(/^portknock */, ""), knock);
+  if ("dropped" in packet) {
+    const known: readonly string[] = dropReasons;
+    promised(known.includes(packet.dropped), "a reason is one of the list");
+    return;
+  }
+  const { port, sourcePort, sequenceNumber, ipId, protocol, flags } = knock;
+  promised(packet.in !== "", "a packet came in somewhere");
+  promised(
+    [port, sourcePort, ipId].every((number) => number >= 0 && number <= 0xffff),
+    "ports and ids have sixteen bits",
+  );
+  promised(sequenceNumber === sequenceNumber >>> 0, "a sequence number has 32 bits");
+  promised(protocol === 6 || protocol === 17, "a knock is TCP or UDP");
+  promised(flags === (flags & 0x3f), "there are six flags");
+}
 
 function text(random: Random): string {
   const count = 1 + random.below(4);
