@@ -1,6 +1,7 @@
-import { appendFileSync } from "node:fs";
+import { appendFileSync, readFileSync } from "node:fs";
 import { afterAll, afterEach, beforeAll, describe, expect, test } from "vitest";
 import { AgentProcess } from "./agent-process.ts";
+import { eventually } from "./eventually.ts";
 import { type Host, programPath } from "./host.ts";
 import { KernelLog, kernelLogObstacle } from "./kernel-log.ts";
 import { World } from "./world.ts";
@@ -71,6 +72,11 @@ async function logByNft(running: AgentProcess): Promise<void> {
   await gate.expect("nft", ["-f", "-"], { input: stdout });
 }
 
+/** How many lines the log has of this source. */
+function linesFrom(source: string): number {
+  return readFileSync(log.path, "utf8").split(`SRC=${source} `).length - 1;
+}
+
 /** Milliseconds until the door was open, or what else knock says. */
 async function knock(address: string, ...ports: readonly string[]): Promise<number | string> {
   const { stdout, stderr } = await client.run(process.execPath, [
@@ -125,6 +131,21 @@ describe.skipIf(obstacle !== undefined && process.env.CI !== "true")("knocks fro
     await client.knock(gate.ipv4, [first]);
     await log.rotate();
     expect(await knock(gate.ipv4, second, third)).toEqual(expect.any(Number));
+  });
+
+  test("come through while another address floods, which fills no disk", async () => {
+    const running = await startAgent(`log:${log.path}`);
+    await logByNft(running);
+    const calm = "10.77.0.99";
+    await client.expect("ip", ["address", "add", `${calm}/16`, "dev", client.link]);
+    const before = linesFrom(client.ipv4);
+    await client.expect("bash", ["-c", `for i in {1..1000}; do echo >/dev/udp/${gate.ipv4}/7044; done`]);
+    await client.knock(gate.ipv4, steps, { sourceAddress: calm });
+    const isOpen = async () => (await client.connect(gate.ipv4, 2222, { sourceAddress: calm })) === "open";
+    await eventually(isOpen, { what: "the door of the calm one" });
+    const logged = linesFrom(client.ipv4) - before;
+    console.log(`of 1000 packets of a flood ${logged} were logged`);
+    expect(logged).toBeLessThan(500);
   });
 
   test("come from standard input", async () => {
