@@ -20,9 +20,7 @@ export async function convertCommand(
   const { snapshot } = await readFiles([path], "knockd-conf");
   const [document] = snapshot.documents;
   for (const failure of snapshot.failures) io.stderr.write(`error: ${failure}\n`);
-  if (document?.origin !== path && snapshot.failures.length === 0)
-    io.stderr.write(`error: ${path} is a folder: name one knockd.conf.\n`);
-  if (document?.origin !== path || snapshot.failures.length > 0) return 1;
+  if (document === undefined || snapshot.failures.length > 0) return 1;
   const conversion = convertKnockdConf(document.text, { origin: path, keepMatching });
   if (conversion.kind === "faulty") {
     for (const { place, message } of conversion.problems)

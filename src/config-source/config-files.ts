@@ -43,15 +43,15 @@ export function isConfigName(name: string): boolean {
  */
 export async function readFiles(paths: readonly string[], format?: WrittenText["format"]): Promise<FilesRead> {
   let companions: readonly string[] = [];
-  let survey = await surveyFiles(paths);
+  let survey = await surveyFiles(paths, companions, format);
   for (let tries = 1; ; tries++) {
     const snapshot = await readAll(survey, format);
     const named = snapshot.documents.flatMap(oneTimeNames);
-    const after = await surveyFiles(paths, companions);
+    const after = await surveyFiles(paths, companions, format);
     const isSame = after.signature === survey.signature && named.join("\n") === companions.join("\n");
     if (isSame || tries === mostTries) return { snapshot, signature: survey.signature, companions };
     companions = named;
-    survey = await surveyFiles(paths, companions);
+    survey = await surveyFiles(paths, companions, format);
   }
 }
 
@@ -69,14 +69,18 @@ export async function readAllFiles(paths: {
 }
 
 /** Looks at names, inodes, sizes and times only; at those of companions too. Never rejects. */
-export async function surveyFiles(paths: readonly string[], companions: readonly string[] = []): Promise<Survey> {
+export async function surveyFiles(
+  paths: readonly string[],
+  companions: readonly string[] = [],
+  format?: WrittenText["format"],
+): Promise<Survey> {
   const files = new Set<string>();
   const folders = new Set<string>();
   const failures: string[] = [];
   const stamps: string[] = [];
   for (const path of new Set(paths)) {
     folders.add(dirname(resolve(path)));
-    const found = await entriesOf(path);
+    const found = await entriesOf(path, format);
     stamps.push(found.stamp);
     for (const file of found.files) files.add(file);
     if (found.failure !== undefined) failures.push(found.failure);
@@ -101,9 +105,11 @@ interface Found {
   readonly failure?: string;
 }
 
-async function entriesOf(path: string): Promise<Found> {
+async function entriesOf(path: string, format: WrittenText["format"] | undefined): Promise<Found> {
   try {
     if (!(await stat(path)).isDirectory()) return { stamp: path, files: [path] };
+    if (format === "knockd-conf")
+      return { stamp: `${path} folder`, files: [], failure: `${path} is a folder: name the knockd.conf.` };
     const names = (await readdir(path)).filter(isConfigName).sort();
     return { stamp: await stampOf(path), files: names.map((name) => join(path, name)), folder: await realpath(path) };
   } catch (error) {

@@ -107,6 +107,6 @@ export class FileSource implements ConfigSource {
   }
 
   private survey() {
-    return surveyFiles(this.paths, this.companions);
+    return surveyFiles(this.paths, this.companions, this.format);
   }
 }

@@ -37,7 +37,7 @@ test("a folder is not converted, and said to be none", async () => {
   expect(await convert(folder)).toEqual({
     code: 1,
     out: "",
-    err: `error: ${folder} is a folder: name one knockd.conf.\n`,
+    err: `error: ${folder} is a folder: name the knockd.conf.\n`,
   });
 });
 

@@ -147,6 +147,12 @@ describe("what is read", () => {
     ]);
   });
 
+  test("a folder is no knockd.conf, and nothing in it is taken for one", async () => {
+    write("a.yaml", "[door]\n");
+    const { last } = await Watched.start([folder], "knockd-conf");
+    expect(last).toEqual({ documents: [], failures: [`${folder} is a folder: name the knockd.conf.`] });
+  });
+
   test("a knockd.conf may be Latin-1, as knockd never asked", async () => {
     const path = join(home, "knockd.conf");
     writeFileSync(path, Buffer.from("# T\xfcr\n[door]\n", "latin1"));
