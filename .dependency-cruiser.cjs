@@ -19,6 +19,7 @@ const stages = {
   "config-source": ["config-source", "kubernetes"],
   control: ["control"],
   hunt: ["hunt", "decode"],
+  sniffers: ["sniffers"],
 };
 
 /** Node modules, built in and not, that reach the world outside the process. */

@@ -114,8 +114,9 @@ export interface DoctorArguments {
   readonly output: OutputFormat;
 }
 
-/** What `knockgate hunt` was asked: a file (`-` for standard input) or interfaces, one of them. */
+/** What `knockgate hunt` was asked: a file (`-` for standard input), interfaces or sockets, one of them. */
 export interface HuntArguments extends HuntOptions {
+  readonly sockets: boolean;
   readonly file: string | undefined;
   readonly interfaces: readonly string[];
   readonly output: OutputFormat;

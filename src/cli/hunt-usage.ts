@@ -7,6 +7,7 @@ import { example, type Wiring } from "./wiring.ts";
 
 interface HuntFlags {
   readonly interface?: readonly string[];
+  readonly sockets?: boolean;
   readonly stepGap: number;
   readonly openWithin: number;
   readonly minScore: number;
@@ -28,16 +29,24 @@ export function addHunt(program: Command, { io, commands, finish }: Wiring): voi
       "knockgate hunt day.pcap",
       "tcpdump -i eth0 -s 128 -U -w - | knockgate hunt - -o json",
       "knockgate hunt --interface eth0",
+      "knockgate hunt --sockets",
     ),
   );
   hunt.action(async (file: string | undefined) => {
-    const { interface: interfaces = [], stepGap, openWithin, minScore, output } = hunt.opts<HuntFlags>();
-    if ((file === undefined) === (interfaces.length === 0))
+    const {
+      interface: interfaces = [],
+      sockets = false,
+      stepGap,
+      openWithin,
+      minScore,
+      output,
+    } = hunt.opts<HuntFlags>();
+    if ([file !== undefined, interfaces.length > 0, sockets].filter(Boolean).length !== 1)
       hunt.error(
-        "error: name what to look at: a capture FILE, - for standard input, or --interface NAME; one of them.",
+        "error: name what to look at: a capture FILE, - for standard input, --interface NAME or --sockets; one of them.",
       );
     const windows = { stepMicros: stepGap, openMicros: openWithin };
-    const args: HuntArguments = { file, interfaces, windows, minimumScore: minScore, output };
+    const args: HuntArguments = { file, interfaces, sockets, windows, minimumScore: minScore, output };
     const start = await commands.hunt();
     finish(await start(args, io));
   });
@@ -52,6 +61,10 @@ function options(): Option[] {
       "--interface <NAME>",
       "listen here until interrupted, and print what is found; may be repeated",
     ).argParser<readonly string[]>(collect),
+    new Option(
+      "--sockets",
+      "instead list who holds raw and packet sockets here, with their filters; 1 when one is not known",
+    ),
     duration("--step-gap <D>", "steps of one knock lie no further apart than this", defaultWindows.stepMicros),
     duration("--open-within <D>", "the port opens so soon after the last step", defaultWindows.openMicros),
     new Option("--min-score <N>", "what scores less, of 100, is not reported")

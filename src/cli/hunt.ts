@@ -7,9 +7,11 @@ import { Hunter } from "../hunt/hunter.ts";
 import type { CommandIo, ExitCode, HuntArguments } from "./command-io.ts";
 import { printFindings } from "./hunt-findings.ts";
 import { huntLive } from "./hunt-live.ts";
+import { huntSockets } from "./hunt-sockets.ts";
 
 /** Looks for knocks where it was told to; 1 when something was found, 2 when nothing could be read. */
 export async function huntCommand(args: HuntArguments, io: CommandIo): Promise<ExitCode> {
+  if (args.sockets) return huntSockets(args.output, io);
   const hunter = new Hunter(args);
   if (args.file === undefined) return huntLive(hunter, args, io);
   try {

@@ -19,7 +19,7 @@ const program = (file: string) => `
   const { processIo } = await import(${JSON.stringify(`${dist}cli/process-io.js`)});
   const windows = { stepMicros: 20e6, openMicros: 60e6 };
   const began = performance.now();
-  await huntCommand({ file: ${JSON.stringify(file)}, interfaces: [], windows, minimumScore: 60, output: "json" }, processIo());
+  await huntCommand({ file: ${JSON.stringify(file)}, interfaces: [], sockets: false, windows, minimumScore: 60, output: "json" }, processIo());
   const { maxRSS } = process.resourceUsage();
   process.stderr.write("used " + JSON.stringify({ seconds: (performance.now() - began) / 1000, mib: maxRSS / 1024 }));`;
 

@@ -32,7 +32,7 @@ async function hunt(bytes: Uint8Array, output: "table" | "json" = "json") {
   const file = join(folder, "day.pcap");
   await writeFile(file, bytes);
   const io = new MemoryIo();
-  const args = { file, interfaces: [], windows: defaultWindows, minimumScore: defaultScore, output };
+  const args = { file, interfaces: [], sockets: false, windows: defaultWindows, minimumScore: defaultScore, output };
   return { code: await huntCommand(args, io), out: io.out, err: io.err };
 }
 

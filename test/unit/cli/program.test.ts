@@ -74,6 +74,7 @@ describe("usage", () => {
     { line: "revoke 192.0.2.7 --kube --sequence a/b -n c", says: /^error: --sequence names its namespace itself/ },
     { line: "check", says: /^error: missing required argument/ },
     { line: "hunt", says: /^error: name what to look at: a capture FILE/ },
+    { line: "hunt --sockets --interface eth0", says: /^error: name what to look at/ },
     { line: "hunt x.pcap --interface eth0", says: /^error: name what to look at/ },
     { line: "hunt x.pcap --step-gap soon", says: /^error: option '--step-gap <D>' argument 'soon' is invalid/ },
     { line: "hunt x.pcap --min-score 101", says: /^error: option '--min-score <N>'/ },
