@@ -38,6 +38,7 @@ const stageRules = Object.entries(stages).map(([stage, left]) => ({
 
 const doors = [
   { name: "@kubernetes", from: "^src/kubernetes/(credentials|kubeconfig)\\.ts$" },
+  { name: "ws", from: "^src/kubernetes/pod-exec\\.ts$" },
   { name: "pcap", from: "^src/capture/" },
   { name: "koffi", from: "^src/(nftables/(libnftables|generation)|socket-owner)\\.ts$" },
   { name: "fastify", from: "^src/(observability|control)/" },

@@ -1,6 +1,6 @@
 import type { AgentDoors } from "./agent-doors.ts";
 import type { Clock } from "./clock.ts";
-import type { ConfirmAnswer, ControlTarget, GrantRow } from "./control/control-api.ts";
+import type { ConfirmAnswer, ControlTarget, GrantRow, Watching } from "./control/control-api.ts";
 import type { Granter } from "./grant/granter.ts";
 import type { Observability } from "./observability/observability.ts";
 import { type Address, formatAddress } from "./policy/address.ts";
@@ -51,7 +51,9 @@ export class AgentControl implements ControlTarget {
     return closed;
   }
 
-  watch(source: Address | undefined, show: (event: object) => void): (() => void) | undefined {
-    return this.stages.observability.subscribe({ source }, show);
+  watch(source: Address | undefined, show: (event: object) => void): Watching | undefined {
+    const { observability } = this.stages;
+    const stop = observability.subscribe({ source }, show);
+    return stop && { first: observability.watching({ source }), stop };
   }
 }

@@ -8,12 +8,13 @@ import { addGrants, addRevoke } from "./door-clients.ts";
 import { addHunt } from "./hunt-usage.ts";
 import { addKnock } from "./knock-command.ts";
 import { outputOption, readAddress } from "./usage-parts.ts";
+import { addWatch } from "./watch-client.ts";
 import { example, type Wiring } from "./wiring.ts";
 
 /** Wires the commands that need no agent's options. */
 export function addClientCommands(program: Command, wiring: Wiring): void {
   addKnock(program, wiring);
-  addWatch(program, wiring);
+  addWatch(program, { guise: "host", wiring });
   addCheck(program, wiring);
   addConvert(program, wiring);
   addReplay(program, wiring);
@@ -21,21 +22,6 @@ export function addClientCommands(program: Command, wiring: Wiring): void {
   addGrants(program, { guise: "host", wiring });
   addRevoke(program, { guise: "host", wiring });
   addConfirm(program, wiring);
-}
-
-function addWatch(program: Command, wiring: Wiring): void {
-  const watch = program
-    .command("watch")
-    .description('Shows live what knocks do: how far, why not, granted. Answers "why did my knock not work".')
-    .argument("[source]", "only this address");
-  addOptions(watch, ["socket"]);
-  watch.addHelpText("after", example("knockgate watch 192.0.2.7"));
-  watch.action(async (text: string | undefined) => {
-    const source = text === undefined ? undefined : readAddress(watch, text);
-    const { socket } = readSocket(watch, wiring);
-    const start = await wiring.commands.watch();
-    wiring.finish(await start({ source, socket }, wiring.io));
-  });
 }
 
 function addCheck(program: Command, wiring: Wiring): void {

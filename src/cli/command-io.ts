@@ -10,6 +10,8 @@ export interface CommandIo {
   readonly env: Readonly<Record<string, string | undefined>>;
   /** Aborted by SIGINT or SIGTERM, whose name is the reason; a command that waits ends in good order then. */
   readonly interrupted: AbortSignal;
+  /** Aborted when standard input has ended, which is read for that by who asks. */
+  readonly inputEnded: AbortSignal;
 }
 
 /** Where text for people or programs goes. A reader that went away is not an error. */
@@ -58,6 +60,11 @@ export interface ReplayArguments {
 export interface WatchArguments {
   readonly source: Address | undefined;
   readonly socket: string;
+  readonly output: OutputFormat;
+  /** Undefined: until interrupted. */
+  readonly forMs: number | undefined;
+  /** Whether the end of standard input ends it too: whoever has called it from afar is gone then. */
+  readonly untilEof: boolean;
 }
 
 /** Where in the Kubernetes API a person looks; each as kubectl's flag of the same name. */
@@ -95,6 +102,19 @@ export interface KubeRevokeArguments {
   /** Undefined: of whatever policy. Its namespace takes the place of the scope's. */
   readonly sequence: { readonly namespace: string; readonly name: string } | undefined;
   readonly scope: KubeScope;
+}
+
+/** What `knockgate watch --kube` was asked. */
+export interface KubeWatchArguments {
+  readonly source: Address;
+  readonly scope: KubeScope;
+  /** Labels of the agents' pods. */
+  readonly selector: string;
+  /** Only the agents of these; empty: all. */
+  readonly nodes: readonly string[];
+  readonly output: OutputFormat;
+  /** Undefined: until interrupted. */
+  readonly forMs: number | undefined;
 }
 
 /** What `knockgate confirm` was asked. */

@@ -32,9 +32,10 @@ function usage(command: Command): string {
 }
 
 /** A world in which nothing ever runs. */
+const never = new AbortController().signal;
 const silent = { write: () => undefined, isTty: false };
 const nowhere: Wiring = {
-  io: { stdout: silent, stderr: silent, env: {}, interrupted: new AbortController().signal },
+  io: { stdout: silent, stderr: silent, env: {}, interrupted: never, inputEnded: never },
   commands: {} as CommandLoaders,
   finish: () => undefined,
 };

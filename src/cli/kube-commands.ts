@@ -4,4 +4,5 @@ import type { KubeLoaders } from "./wiring.ts";
 export const kubeCommands: KubeLoaders = {
   kubeGrants: async () => (await import("./kube-grants.ts")).kubeGrantsCommand,
   kubeRevoke: async () => (await import("./kube-revoke.ts")).kubeRevokeCommand,
+  kubeWatch: async () => (await import("./kube-watch.ts")).kubeWatchCommand,
 };

@@ -1,12 +1,14 @@
 import { systemClock } from "../clock.ts";
 import { type Answer, ApiClient, type ObjectList } from "../kubernetes/api-client.ts";
 import { ApiError } from "../kubernetes/api-error.ts";
+import type { Credentials } from "../kubernetes/credentials.ts";
 import type { ResourceKind } from "../kubernetes/resource.ts";
 import type { KubeScope } from "./command-io.ts";
 
 /** What a person asks the Kubernetes API, and where. */
 export interface KubeSession {
   readonly client: ApiClient;
+  readonly credentials: Credentials;
   /** Whose objects are meant; undefined: all namespaces'. */
   readonly namespace: string | undefined;
 }
@@ -20,8 +22,8 @@ export async function openKube(scope: KubeScope): Promise<KubeSession> {
     reader: "person",
   });
   const client = new ApiClient({ credentials, clock: systemClock });
-  if (scope.allNamespaces) return { client, namespace: undefined };
-  return { client, namespace: scope.namespace ?? (await credentials.namespace()) };
+  if (scope.allNamespaces) return { client, credentials, namespace: undefined };
+  return { client, credentials, namespace: scope.namespace ?? (await credentials.namespace()) };
 }
 
 /** `in bastion`, or `in any namespace`. */

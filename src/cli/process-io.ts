@@ -16,6 +16,12 @@ export function processIo(): CommandIo {
       listening = true;
       return interruption.signal;
     },
+    get inputEnded() {
+      const ended = new AbortController();
+      for (const name of ["end", "close", "error"]) process.stdin.once(name, () => ended.abort());
+      process.stdin.resume();
+      return ended.signal;
+    },
   };
 }
 

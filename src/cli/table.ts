@@ -7,6 +7,6 @@ export function formatTable(head: readonly string[], rows: readonly (readonly st
 }
 
 /** Control characters could rewrite the reader's terminal. */
-function printable(text: string): string {
+export function printable(text: string): string {
   return text.replaceAll(/\p{Cc}/gu, "\u{fffd}");
 }

@@ -9,6 +9,7 @@ import type {
   HuntArguments,
   KubeGrantsArguments,
   KubeRevokeArguments,
+  KubeWatchArguments,
   ReplayArguments,
   RevokeArguments,
   RulesetArguments,
@@ -25,6 +26,7 @@ export type CommandOf<Arguments> = (args: Arguments, io: CommandIo) => Promise<n
 export interface KubeLoaders {
   kubeGrants(): Promise<CommandOf<KubeGrantsArguments>>;
   kubeRevoke(): Promise<CommandOf<KubeRevokeArguments>>;
+  kubeWatch(): Promise<CommandOf<KubeWatchArguments>>;
 }
 
 /** Loads each command only when it is called, so that `knockgate knock` does not wait for the agent's code. */

@@ -22,6 +22,13 @@ export interface ConfirmAnswer {
   readonly before: "not-asked" | "asked" | "confirmed" | "lapsed";
 }
 
+/** Somebody is shown events. */
+export interface Watching {
+  /** What is shown before them: what is watched. */
+  readonly first: object;
+  readonly stop: () => void;
+}
+
 /** What the agent does for whoever may open its socket. */
 export interface ControlTarget {
   grants(): Promise<readonly GrantRow[]>;
@@ -29,6 +36,6 @@ export interface ControlTarget {
   revoke(source: Address, sequence: string | undefined): Promise<number>;
   /** Keeps enforcing (`--confirm-within`). Resolves when the kernel enforces; rejects with a sentence when it does not. */
   confirm(): Promise<ConfirmAnswer>;
-  /** Calls `show` with one object for each later event, until the returned function is called; undefined: too many watch. */
-  watch(source: Address | undefined, show: (event: object) => void): (() => void) | undefined;
+  /** Calls `show` with one object for each later event, until it is stopped; undefined: too many watch. */
+  watch(source: Address | undefined, show: (event: object) => void): Watching | undefined;
 }

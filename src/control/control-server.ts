@@ -58,7 +58,7 @@ export class ControlServer {
     }
     const { raw } = reply;
     let leftOut = 0;
-    const stop = target.watch(source, (event) => {
+    const watching = target.watch(source, (event) => {
       if (raw.writableLength > maxWaitingBytes) leftOut++;
       else if (leftOut === 0) raw.write(`${JSON.stringify(event)}\n`);
       else {
@@ -66,10 +66,11 @@ export class ControlServer {
         leftOut = 0;
       }
     });
-    if (stop === undefined) return reply.code(503).send({ message: "too many are watching: end one of them" });
+    if (watching === undefined) return reply.code(503).send({ message: "too many are watching: end one of them" });
     reply.hijack();
-    raw.on("close", stop);
-    raw.writeHead(200, { "content-type": "application/x-ndjson" }).flushHeaders();
+    raw.on("close", watching.stop);
+    raw.writeHead(200, { "content-type": "application/x-ndjson" });
+    raw.write(`${JSON.stringify(watching.first)}\n`);
     return reply;
   }
 }

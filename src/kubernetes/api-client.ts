@@ -10,6 +10,7 @@ import { type Collection, isKubeObject, type KubeObject, type ObjectAddress, pat
 /** Which objects of a collection; RBAC by `resourceNames` wants `metadata.name=…` as `fieldSelector` for list and watch. */
 export interface Selection extends Collection {
   readonly fieldSelector?: string | undefined;
+  readonly labelSelector?: string | undefined;
 }
 
 /** What a request answered. */
@@ -200,7 +201,10 @@ export class ApiClient {
 }
 
 function pathWith(selection: Selection, query: URLSearchParams): string {
-  if (selection.fieldSelector !== undefined) query.set("fieldSelector", selection.fieldSelector);
+  for (const name of ["fieldSelector", "labelSelector"] as const) {
+    const selector = selection[name];
+    if (selector !== undefined) query.set(name, selector);
+  }
   return `${pathOf(selection)}?${query}`;
 }
 

@@ -7,10 +7,11 @@ import type { ConfirmationReport } from "../confirmation.ts";
 import type { GrantReport } from "../grant/grant-report.ts";
 import type { ReflectorReport } from "../kubernetes/reflector-report.ts";
 import type { GateReport } from "../nftables/gate-report.ts";
+import { formatAddress } from "../policy/address.ts";
 import type { Policy } from "../policy/policy.ts";
 import type { ReplicationReport } from "../replication/replication-report.ts";
 import type { KnockEngine, SequenceReport } from "../sequence/outcome.ts";
-import { AuditLog } from "./audit-log.ts";
+import { AuditLog, isoTime } from "./audit-log.ts";
 import { GuardedDrops } from "./guarded-drops.ts";
 import { Health, type Readiness, type Stage } from "./health.ts";
 import type { KnockdLog } from "./knockd-log.ts";
@@ -146,6 +147,18 @@ export class Observability {
   /** Calls the listener for each event; it must not throw. Undefined: too many watch already. */
   subscribe(filter: WatchFilter, listener: (event: WatchEvent) => void): (() => void) | undefined {
     return this.hub.subscribe(filter, listener);
+  }
+
+  /** What a watcher is told first: whose knocks count here, and whether any can be seen. */
+  watching({ source }: WatchFilter): WatchEvent {
+    const { failures } = this.readiness();
+    return {
+      time: isoTime(this.clock.wallMicros()),
+      kind: "watching",
+      source: source && formatAddress(source),
+      policies: this.observedSequence.takers(source),
+      reason: failures.length === 0 ? undefined : failures.join("; "),
+    };
   }
 
   /** What `/statusz` and the socket answer; no step and no source is in it. */

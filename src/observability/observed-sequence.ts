@@ -1,5 +1,5 @@
 import { type Knock, protocolNumber } from "../decode/knock.ts";
-import { contains, formatAddress, sameAddress } from "../policy/address.ts";
+import { type Address, contains, formatAddress, sameAddress } from "../policy/address.ts";
 import type { Policy, PolicyId, Sequence } from "../policy/policy.ts";
 import type { PortKey } from "../policy/port.ts";
 import type { OutcomeKind, SequenceReport } from "../sequence/outcome.ts";
@@ -17,6 +17,7 @@ export class ObservedSequence implements SequenceReport {
   private readonly metrics: Metrics;
   private readonly hub: WatchHub;
   private names: ReadonlyMap<PolicyId, string> = new Map();
+  private policies: readonly Policy[] = [];
 
   /** `also` is told every outcome. */
   constructor(metrics: Metrics, hub: WatchHub, also?: Pick<SequenceReport, "outcome">) {
@@ -28,6 +29,15 @@ export class ObservedSequence implements SequenceReport {
   /** The policies in force, so that watchers read names. */
   usePolicies(policies: readonly Policy[]): void {
     this.names = new Map(policies.map((policy) => [policy.id, policy.name]));
+    this.policies = policies;
+  }
+
+  /** The policies in force that take knocks from a source, or all of them. */
+  takers(source: Address | undefined): readonly string[] {
+    const taking = this.policies.filter(
+      ({ opensBy }) => source === undefined || opensBy.sources.some((range) => contains(range, source)),
+    );
+    return taking.map(({ name }) => name);
   }
 
   outcome(kind: OutcomeKind, sequence: Sequence, step: number, knock: Knock): void {

@@ -16,14 +16,17 @@ export interface WatchEvent {
   /** Ports behind the door, `22/tcp`. */
   readonly ports?: readonly string[] | undefined;
   readonly until?: string | undefined;
-  /** Why, one sentence or a reason of the closed list. */
+  /** Why, one sentence or a reason of the closed list; with `watching` what does not work, so that nothing may be seen. */
   readonly reason?: string | undefined;
+  /** With `watching`: in force here, by `namespace/name`, those alone that take knocks from the source that is watched. */
+  readonly policies?: readonly string[] | undefined;
   /** With `dropped`: how many events were not shown. */
   readonly count?: number | undefined;
 }
 
-/** Outcomes of knocks, what became of grants, and a note that there was too much to show. */
+/** What is watched, which comes first; outcomes of knocks, what became of grants, and a note that there was too much to show. */
 export const watchEventKinds = [
+  "watching",
   "advanced",
   "repeated",
   "completed",

@@ -18,6 +18,7 @@ export class MemoryIo implements CommandIo {
     },
   };
   private readonly interruption = new AbortController();
+  private readonly input = new AbortController();
 
   constructor(env: Record<string, string | undefined> = {}) {
     this.env = env;
@@ -25,6 +26,15 @@ export class MemoryIo implements CommandIo {
 
   get interrupted(): AbortSignal {
     return this.interruption.signal;
+  }
+
+  get inputEnded(): AbortSignal {
+    return this.input.signal;
+  }
+
+  /** Whoever has called is gone. */
+  endInput(): void {
+    this.input.abort();
   }
 
   /** What Ctrl-C does. */

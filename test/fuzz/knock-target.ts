@@ -76,6 +76,7 @@ function keptProgram(): NonNullable<typeof kept> {
   const io: CommandIo = {
     env: {},
     interrupted: new AbortController().signal,
+    inputEnded: new AbortController().signal,
     stdout: { isTty: false, write: (text) => now.io.stdout.write(text) },
     stderr: { isTty: false, write: (text) => now.io.stderr.write(text) },
   };

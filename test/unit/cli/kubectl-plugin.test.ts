@@ -11,25 +11,32 @@ async function run(line: string) {
     asked[name] = args;
     return 1;
   };
-  const loaders: KubeLoaders = { kubeGrants: noting("grants"), kubeRevoke: noting("revoke") };
+  const loaders: KubeLoaders = {
+    kubeGrants: noting("grants"),
+    kubeRevoke: noting("revoke"),
+    kubeWatch: noting("watch"),
+  };
   const code = await runPlugin(line.split(" "), io, loaders);
   return { code, asked, out: io.out, err: io.err };
 }
 
 describe("kubectl knock", () => {
-  test.each(["grants", "revoke"])("%s -h explains itself with an example, and has no host's options", async (name) => {
-    const { code, out } = await run(`${name} -h`);
-    expect(code).toBe(0);
-    expect(out).toMatch(new RegExp(`^Usage: kubectl knock ${name}`));
-    expect(out).toMatch(new RegExp(`Examples?:\\n {2}kubectl knock ${name}`));
-    expect(out).not.toMatch(/--socket|--kube\b/);
-  });
+  test.each(["grants", "revoke", "watch"])(
+    "%s -h explains itself with an example, and has no host's options",
+    async (name) => {
+      const { code, out } = await run(`${name} -h`);
+      expect(code).toBe(0);
+      expect(out).toMatch(new RegExp(`^Usage: kubectl knock ${name}`));
+      expect(out).toMatch(new RegExp(`Examples?:\\n {2}kubectl knock ${name}`));
+      expect(out).not.toMatch(/--socket|--kube\b/);
+    },
+  );
 
   test.each(["agent", "cleanup", "confirm"])("refuses %s in a sentence", async (name) => {
     const { code, err } = await run(name);
     expect(code).toBe(2);
     expect(err).toMatch(
-      /^error: unknown command '.*'\nkubectl knock can do grants and revoke; see kubectl knock -h\.\n$/,
+      /^error: unknown command '.*'\nkubectl knock can do grants, revoke and watch; see kubectl knock -h\.\n$/,
     );
   });
 

@@ -19,7 +19,7 @@ const names = [
   "confirm",
   "cleanup",
 ] as const;
-const kubeNames = ["kubeGrants", "kubeRevoke"] as const;
+const kubeNames = ["kubeGrants", "kubeRevoke", "kubeWatch"] as const;
 
 /** Runs the program with commands that only note what they were asked. */
 async function run(line: string, env: Record<string, string> = {}, command = vi.fn(async () => 0)) {
@@ -68,6 +68,9 @@ describe("usage", () => {
     { line: "revoke", says: /^error: missing required argument/ },
     { line: "grants -o yaml", says: /^error: option '-o, --output <format>' argument 'yaml' is invalid/ },
     { line: "grants --context x", says: /^error: --context is for the Kubernetes API: add --kube/ },
+    { line: "watch --kube", says: /^error: missing required argument 'source'/ },
+    { line: "watch 192.0.2.7 --node one", says: /^error: --node is for the Kubernetes API/ },
+    { line: "watch --for soon", says: /^error: --for: "soon" is not a duration/ },
     { line: "grants -A", says: /^error: --all-namespaces is for the Kubernetes API: add --kube/ },
     { line: "grants --kube -n a -A", says: /^error: option '-A, --all-namespaces' cannot be used with/ },
     { line: "revoke 192.0.2.7 --kube --sequence ssh", says: /^error: --sequence: "ssh" is not namespace\/name/ },
@@ -144,8 +147,14 @@ describe("a command", () => {
   test("gets addresses, paths and the socket", async () => {
     const env = { KNOCKGATE_SOCKET: "/run/x.sock" };
     const source = parseAddress("192.0.2.7");
-    expect((await run("watch 192.0.2.7", env)).asked.watch).toEqual({ source, socket: "/run/x.sock" });
-    expect((await run("watch", env)).asked.watch).toEqual({ source: undefined, socket: "/run/x.sock" });
+    const watch = { socket: "/run/x.sock", output: "table", forMs: undefined, untilEof: false };
+    expect((await run("watch 192.0.2.7", env)).asked.watch).toEqual({ source, ...watch });
+    expect((await run("watch", env)).asked.watch).toEqual({ ...watch, source: undefined });
+    expect((await run("watch -o json --for 90s --until-eof", env)).asked.watch).toMatchObject({
+      output: "json",
+      forMs: 90_000,
+      untilEof: true,
+    });
     expect((await run("grants -o json --socket /a")).asked.grants).toEqual({ output: "json", socket: "/a" });
     expect((await run("revoke 192.0.2.7 --sequence a/b", env)).asked.revoke).toEqual({
       source,
@@ -183,6 +192,16 @@ describe("a command", () => {
     });
     expect((await run("revoke 192.0.2.7 --kube -n n --kubeconfig /k")).asked).toEqual({
       kubeRevoke: { source, sequence: undefined, scope: { ...scope, namespace: "n", kubeconfig: "/k" } },
+    });
+    expect((await run("watch 192.0.2.7 --kube -A --node one --node two --for 1m")).asked).toEqual({
+      kubeWatch: {
+        source,
+        scope: { ...scope, allNamespaces: true },
+        selector: "app.kubernetes.io/name=knockgate,app.kubernetes.io/component=agent",
+        nodes: ["one", "two"],
+        output: "table",
+        forMs: 60_000,
+      },
     });
     expect((await run("revoke 192.0.2.7 --kube --sequence a/b")).asked.kubeRevoke).toMatchObject({
       sequence: { namespace: "a", name: "b" },

@@ -64,6 +64,7 @@ async function run(
     stderr: { write: (text) => void err.push(text), isTty: true },
     env: {},
     interrupted: new AbortController().signal,
+    inputEnded: new AbortController().signal,
   };
   const args = {
     file,

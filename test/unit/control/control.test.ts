@@ -3,7 +3,7 @@ import { createServer } from "node:net";
 import { tmpdir } from "node:os";
 import { join } from "node:path";
 import { afterEach, beforeEach, expect, test } from "vitest";
-import type { ControlTarget, GrantRow } from "../../../src/control/control-api.ts";
+import type { ControlTarget, GrantRow, Watching } from "../../../src/control/control-api.ts";
 import { ControlClient } from "../../../src/control/control-client.ts";
 import { ControlServer } from "../../../src/control/control-server.ts";
 import { type Address, formatAddress } from "../../../src/policy/address.ts";
@@ -28,10 +28,10 @@ class FakeTarget implements ControlTarget {
     return { before: "lapsed" } as const;
   }
 
-  watch(source: Address | undefined, show: (event: object) => void): () => void {
+  watch(source: Address | undefined, show: (event: object) => void): Watching {
     this.watchedSource = source && formatAddress(source);
     this.watchers.add(show);
-    return () => this.watchers.delete(show);
+    return { first: { kind: "watching" }, stop: () => this.watchers.delete(show) };
   }
 }
 
@@ -77,10 +77,9 @@ test("a watcher sees events of the source asked for, until it leaves", async () 
   await server.start();
   const leaving = new AbortController();
   const events = new ControlClient(path).watch("192.0.2.11", leaving.signal);
-  const first = events.next();
-  await expect.poll(() => target.watchers.size).toBe(1);
+  expect((await events.next()).value).toEqual({ kind: "watching" });
   for (const show of target.watchers) show({ kind: "advanced", step: 1 });
-  expect(await first).toEqual({ done: false, value: { kind: "advanced", step: 1 } });
+  expect(await events.next()).toEqual({ done: false, value: { kind: "advanced", step: 1 } });
   leaving.abort();
   expect(await events.next()).toMatchObject({ done: true });
   expect(target.watchedSource).toBe("192.0.2.11");
@@ -90,8 +89,8 @@ test("a watcher sees events of the source asked for, until it leaves", async () 
 test("a watcher ends when the agent does", async () => {
   await server.start();
   const events = new ControlClient(path).watch(undefined, new AbortController().signal);
+  await events.next();
   const next = events.next();
-  await expect.poll(() => target.watchers.size).toBe(1);
   await server.close();
   await expect(next).rejects.toMatchObject({ code: "no-agent" });
 });
