@@ -9,8 +9,7 @@
  *                   ▼                      ▼
  *               forgotten              forgotten
  *
- * Bounded in number; what an agent that ends has not told the API is lost for the other nodes, while its own door runs out in
- * the kernel: to keep it on disk would cost a sync for each knock.
+ * Bounded in number. What an agent that ends has not told the API the next one finds in the kernel (restored-knocks.ts).
  */
 import type { Clock, Timer } from "../clock.ts";
 import type { Answer, ApiClient } from "../kubernetes/api-client.ts";

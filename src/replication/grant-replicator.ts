@@ -26,6 +26,7 @@ import { judge, type ReadGrant } from "./grant-object.ts";
 import { GrantRefusals } from "./grant-refusals.ts";
 import { type LiveGrant, planReplication } from "./replication.ts";
 import type { ReplicationReport } from "./replication-report.ts";
+import { RestoredKnocks } from "./restored-knocks.ts";
 
 /** What opens and closes doors here; the granter does. */
 export interface DoorKeeper {
@@ -73,6 +74,8 @@ export class GrantReplicator {
   private readonly expired: ExpiredGrants;
   private readonly refusals: GrantRefusals;
   private policies: ReadonlyMap<string, Policy> | undefined;
+  /** Undefined before the first policies. */
+  private restored: RestoredKnocks | undefined;
   /** When the granter was asked for a grant, by uid; Infinity: it has been open here. */
   private asked = new Map<string, number>();
   private again: Timer | undefined;
@@ -132,6 +135,7 @@ export class GrantReplicator {
 
   /** Takes the policies now in force; the granter has them, and what the kernel had from before. */
   usePolicies(policies: readonly Policy[]): void {
+    this.restored ??= new RestoredKnocks(this.options.doors.entries());
     this.policies = new Map(policies.map((policy) => [policy.name, policy]));
     this.replan();
   }
@@ -220,10 +224,14 @@ export class GrantReplicator {
     const grants = this.liveGrants(serverMicros - nowMicros);
     this.forgetGone(grants);
     const listed = [...policies.values()].filter(({ name }) => this.copies.isListed(name.slice(0, name.indexOf("/"))));
+    const known = new Map(listed.map((policy) => [policy.id, policy]));
+    const serverOffsetMicros = serverMicros - nowMicros;
+    const untold = this.restored?.take({ policies: known, grants, entries: doors.entries(), serverOffsetMicros });
+    for (const knock of untold ?? []) this.awaited.add(knock);
     const plan = planReplication({
       grants,
       entries: doors.entries(),
-      policies: new Map(listed.map((policy) => [policy.id, policy])),
+      policies: known,
       isOpened: ({ uid }) => nowMicros < this.askAgainAt(uid),
       isAwaited: (policy, source) => this.awaited.isAwaited(policy, source),
       nowMicros,

@@ -207,3 +207,23 @@ test("while the API server is away doors open where the knock was, and on the ot
   expect(Math.abs((await left(one)) - (await left(two)))).toBeLessThan(2);
   expect(await left(two)).toBeLessThan(59);
 });
+
+test("an agent that ends while the API server is away leaves its knock to the next one, and the others open when it is back", async () => {
+  await apply(kseq("ssh"));
+  const [one, two] = await start("one", "two");
+  await plane.apiServer.kill();
+  await one?.process.waitForLine("kubernetes-lost");
+  await nodes.knock("one", knock);
+  await nodes.until(ssh, "open", "one");
+  await one?.kill();
+  const again = await nodes.startAgent("one", namespace, one?.folder);
+  agents.push(again);
+  expect(await nodes.meets(ssh, "one")).toBe("open");
+  expect(await nodes.meets(ssh, "two")).toBe("silent");
+  await plane.apiServer.startAgain();
+  await nodes.until(ssh, "open", "two");
+  expect(await grants()).toHaveLength(1);
+  if (two === undefined) return;
+  expect(Math.abs((await left(again)) - (await left(two)))).toBeLessThan(3);
+  expect(await left(two)).toBeLessThan(59);
+});

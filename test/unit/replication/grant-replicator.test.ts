@@ -200,17 +200,6 @@ describe("deleting a grant", () => {
     expect(back.events).toMatchObject([{ kind: "revoked", policy: "default/ssh", detail: "grant-deleted" }]);
   });
 
-  test("leaves a knock's own door of an agent that was away, as nobody has made it a grant", async () => {
-    const gate = new FakeGate();
-    const b = await start({ gate });
-    api.fail("knockgrants", "unreachable");
-    await b.knock(ssh, alice);
-    await b.replicator.close();
-    api.fail("knockgrants", undefined);
-    const back = await start({ gate });
-    expect(back.holds).toEqual([ssh.id]);
-  });
-
   test("at once, before the watch has shown it, closes it on the node of the knock too", async () => {
     const a = await start();
     api.hold("knockgrants");
@@ -494,3 +483,70 @@ async function revoke(node: ReplicatedNode): Promise<void> {
   await node.granter.revoke(source);
   await node.replicator.revoke(source, undefined);
 }
+
+describe("an agent that ends before it has told the API of a knock", () => {
+  /** A node that has seen a knock while the API did not answer, and is gone; what its kernel has. */
+  async function knockedInVain(policy = ssh): Promise<FakeGate> {
+    const first = await start({}, [policy]);
+    api.fail("knockgrants", "unreachable");
+    await pass(1000);
+    await first.knock(policy, alice);
+    await pass(2000);
+    await first.replicator.close();
+    nodes = [];
+    return first.gate;
+  }
+
+  /** The same node's next agent, and one on another node. */
+  async function startAgain(gate: FakeGate, policies = [ssh]): Promise<[ReplicatedNode, ReplicatedNode]> {
+    return [await start({ gate }, policies), await start({ name: "node-b", upSeconds: 5000 }, policies)];
+  }
+
+  test("leaves it to the next one, which makes up for it for what is left", async () => {
+    const gate = await knockedInVain();
+    const [again, other] = await startAgain(gate);
+    await pass(3000);
+    expect([again.left, other.left]).toEqual([expect.closeTo(25, 0), 0]);
+    api.fail("knockgrants", undefined);
+    await pass(31_000 - 10_000);
+    expect(names()).toHaveLength(1);
+    expect(again.holds).toEqual([`${ssh.id}k`]);
+    expect(other.left).toBeGreaterThan(0);
+    expect(Math.abs(again.left - other.left)).toBeLessThan(1.5);
+  });
+
+  test("does not make up for what was closed meanwhile, or for a door of one node", async () => {
+    const gate = await knockedInVain();
+    gate.open.clear();
+    const web = samplePolicy({ name: "web", uid: "uid-web", scope: "Node", steps: ["7100/tcp"] });
+    const again = await start({ gate }, [ssh, web]);
+    await again.knock(web, alice);
+    await again.replicator.close();
+    api.fail("knockgrants", undefined);
+    await start({ gate }, [ssh, web]);
+    await pass(31_000);
+    expect(names()).toEqual([]);
+  });
+
+  test("makes no second one where the first was created all the same", async () => {
+    const first = await start();
+    api.hold("knockgrants");
+    await first.knock(ssh, alice);
+    expect(first.holds).toEqual([ssh.id]);
+    await first.replicator.close();
+    api.letGo("knockgrants");
+    const again = await start({ gate: first.gate });
+    await pass(3000);
+    expect(names()).toHaveLength(1);
+    expect(again.holds).toEqual([`${ssh.id}k`]);
+  });
+
+  test("makes up for a door until closed", async () => {
+    const lasting = samplePolicy({ uid: "uid-ssh", scope: "Cluster", forSeconds: 0 });
+    const gate = await knockedInVain(lasting);
+    api.fail("knockgrants", undefined);
+    const [, other] = await startAgain(gate, [lasting]);
+    await pass(1000);
+    expect(other.open).toEqual(["192.0.2.11 22/tcp until closed"]);
+  });
+});
