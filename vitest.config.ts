@@ -63,6 +63,10 @@ export default defineConfig({
       },
       {
         extends: true,
+        test: { name: "scale", include: ["test/scale/**/*.scale.ts"], fileParallelism: false },
+      },
+      {
+        extends: true,
         test: { name: "soak", include: ["test/soak/**/*.soak.ts"], fileParallelism: false },
       },
     ],

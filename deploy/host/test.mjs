@@ -1,5 +1,6 @@
 // npm test: sets up what is missing and runs every tier that needs this machine alone. `npm run bench` is the same for the
-// benchmarks (`npm run bench -- latency`: one part), `npm run test:chart` for those of the chart, `npm run test:cluster` for the
+// benchmarks (`npm run bench -- latency`: one part), `npm run bench:scale` for many agents at one API server,
+// `npm run test:chart` for those of the chart, `npm run test:cluster` for the
 // tests against Kubernetes, `npm run soak` for the soak
 // (`npm run soak -- --minutes 5 --seed 7`), `npm run test:differential` for more random scripts beside the real knockd,
 // `npm run picture` for the picture of the dashboard in docs/.
@@ -26,6 +27,7 @@ const named = new Map([
   ["differential", { name: "differential", projects: ["netns"], needs: ["kernel"] }],
   ["chart", tiers.find(({ name }) => name === "chart")],
   ["cluster", { name: "cluster", projects: ["cluster"], needs: ["programs", "helm"] }],
+  ["scale", { name: "scale", projects: ["scale"], needs: ["programs"] }],
 ]);
 /** Why a need cannot be met here; undefined when it can. */
 const obstacles = { kernel: kernelObstacle, helm: chartProgramsObstacle, programs: programsObstacle };
