@@ -116,7 +116,7 @@ async function knockUntilOpen(
     const isBurst = Math.floor(at / addresses.length) % 2 === 1;
     await knockAt(addresses[at % addresses.length] ?? "", isBurst ? "in one burst" : "as usual");
     beganMicros ??= clock.nowMicros();
-    const leftMs = waitMs - (clock.nowMicros() - beganMicros) / 1000;
+    const leftMs = Math.max(0, waitMs - (clock.nowMicros() - beganMicros) / 1000);
     const knocked = addresses.slice(0, at + 1);
     const address = await waitForPort(knocked, open, at === knocks - 1 ? leftMs : Math.min(leftMs, nextKnockMs), clock);
     if (address !== undefined) return { address, micros: clock.nowMicros() - beganMicros };
