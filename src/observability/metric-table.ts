@@ -110,6 +110,12 @@ export const metricTable = {
     help: "Knocks, by what they did to their source's progress in a sequence.",
     labels: { outcome: outcomes, family: ["ipv4", "ipv6"], protocol: protocols },
   },
+  eventLoopLag: {
+    type: "gauge",
+    name: "knockgate_event_loop_lag_seconds",
+    help: "How late the agent's event loop was at worst since the last scrape; looked at once a second.",
+    labels: {},
+  },
   trackedSources: {
     type: "gauge",
     name: "knockgate_tracked_sources",

@@ -90,15 +90,15 @@ export const processRow: DashboardRow = {
       ],
     },
     {
-      title: "Lag of the event loop, 99 %",
-      help: "10 ms is the resolution of the clock behind it, so that an idle agent shows about that.",
+      title: "Lag of the event loop",
+      help: "How late it was at worst since the last scrape. Looked at once a second.",
       kind: "lines",
       unit: "s",
       width: 6,
       badFrom: 0.1,
       queries: [
         {
-          expr: `nodejs_eventloop_lag_p99_seconds{${chosen}} and on (job, instance) knockgate_build_info`,
+          expr: `knockgate_event_loop_lag_seconds{${chosen}}`,
           legend: "{{instance}}",
         },
       ],

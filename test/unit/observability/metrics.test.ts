@@ -61,7 +61,7 @@ describe("the metrics at start", () => {
   });
 
   test("the process's own metrics are there, the lag of the event loop too", async () => {
-    expect([...(await series()).keys()]).toContain("nodejs_eventloop_lag_p99_seconds");
+    expect([...(await series()).keys()]).toContain("knockgate_event_loop_lag_seconds");
   });
 
   test("nothing but a counter is called a total, of the process's own metrics too", async () => {
