@@ -65,6 +65,9 @@ const longSteps = 12;
 const sweepTargets = 16;
 const quietDials = 4;
 
+/** Where more than so many get in without probing, those who do not were just not answered: no list is kept of so many. */
+const mostListed = 12;
+
 /** Score from 0 to 100 with its reasons, those for it first. Pure. */
 export function judge(evidence: Evidence): { readonly score: number; readonly reasons: readonly string[] } {
   const reasons = [...begin(evidence), ...aboutSteps(evidence), ...aboutGate(evidence), ...aboutSource(evidence)];
@@ -106,7 +109,7 @@ function aboutGate(evidence: Evidence): Reason[] {
   if (kind === "callback") return [];
   const others = (count: number) => `${count === 1 ? "another address" : `${count} other addresses`}`;
   const isGate = isAfterDenial || deniedOthers > 0;
-  const isListed = deniedOthers > 0 && deniedOthers >= plainOthers;
+  const isListed = plainOthers <= mostListed && deniedOthers > 0 && deniedOthers >= plainOthers;
   const strays = isGate ? 0 : evidence.otherKnockers;
   return [
     ...when(isAfterDenial, weights.afterDenial, `${opened} was closed or silent to this source before`),

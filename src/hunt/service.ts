@@ -1,9 +1,8 @@
 import type { Flow } from "./flow.ts";
 import { isRegular, keepRhythm } from "./rhythm.ts";
 
-/** How many sources a service remembers that tried, and that were let in: enough to tell a gate from a service open to all. */
-const mostTries = 24;
-const mostSources = 8;
+/** How many sources a service remembers of each sort: enough to tell a gate from a service open to all. */
+const mostSources = 24;
 
 /**
  * Who tried one port of one host and who was let in. Fixed memory, however many come: the last few of each sort.
@@ -19,7 +18,7 @@ export class Service {
   tried(source: string, flow: Flow): Flow | undefined {
     const known = this.#tries.find((each) => each.source === source);
     if (known === undefined) {
-      if (this.#tries.length === mostTries) this.#tries.splice(this.#leastTelling(), 1);
+      if (this.#tries.length === mostSources) this.#tries.splice(this.#leastTelling(), 1);
       this.#tries.push({ source, flow });
       return undefined;
     }

@@ -200,6 +200,17 @@ describe("it is no finding", () => {
       },
     },
     {
+      name: "that as many are not answered as get in, where many get in: a busy service loses packets",
+      scene: (at, record) => {
+        for (let number = 0; number < 60; number++) {
+          const from = addressIn("192.0.2.1", number);
+          record.datagram({ at: begin + number * second, from, to: gate.address, port: 443 }, number % 2 === 0);
+        }
+        tcpKnock(record, bare(at), 100);
+        record.datagram({ ...at(104), port: 443 }, true);
+      },
+    },
+    {
       name: "that the connection comes too late",
       scene: (at, record) => {
         denied(record);
