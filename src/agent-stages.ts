@@ -247,6 +247,7 @@ export class AgentStages {
           grants.grant(event);
           this.doors.granted(event);
           this.granted(event);
+          this.kubernetes?.granted(event);
         },
         active: (policy, count) => grants.active(policy, count),
       },

@@ -2,6 +2,7 @@ import type { Clock } from "./clock.ts";
 import type { ConfigSource } from "./config-source/config-source.ts";
 import { ConfigMapSource } from "./config-source/configmap-source.ts";
 import { CrdSource } from "./config-source/crd-source.ts";
+import type { GrantEvent } from "./grant/grant-report.ts";
 import { ApiClient } from "./kubernetes/api-client.ts";
 import type { KubeCredentials } from "./kubernetes/credentials.ts";
 import { NodeWatch } from "./kubernetes/node-watch.ts";
@@ -107,6 +108,11 @@ export class KubernetesStages {
       isLeader,
       random: Math.random,
     });
+  }
+
+  /** What has become of a grant, for the Events of its policy. */
+  granted(event: GrantEvent): void {
+    this.status?.granted(event);
   }
 
   /** This node's labels; undefined where nobody has said them so far. */

@@ -4,21 +4,28 @@ import type { Clock, Timer } from "./clock.ts";
 import { objectText } from "./config-source/crd-source.ts";
 import { seeBypasses } from "./doctor/bypass.ts";
 import { askProgram } from "./doctor/inquiry.ts";
+import type { GrantEvent } from "./grant/grant-report.ts";
 import type { ApiClient } from "./kubernetes/api-client.ts";
 import type { ApiError } from "./kubernetes/api-error.ts";
+import { EventRecorder } from "./kubernetes/event-recorder.ts";
 import { Lease } from "./kubernetes/lease.ts";
 import { NodeStatus } from "./kubernetes/node-status.ts";
-import type { KubeObject } from "./kubernetes/resource.ts";
+import type { KubeObject, ObjectMetadata } from "./kubernetes/resource.ts";
 import { SequenceStatus } from "./kubernetes/sequence-status.ts";
 import { type Bypass, nodeClaim } from "./node-claim.ts";
 import type { AgentStatus } from "./observability/status.ts";
-import { verdictOf } from "./policy/object-verdict.ts";
+import { type ObjectVerdict, verdictOf } from "./policy/object-verdict.ts";
 import type { Port } from "./policy/port.ts";
 
 /** The name of the Lease, in the agents' namespace. */
 const leaseName = "knockgate";
 /** Listing everybody's rules costs seconds where kube-proxy has ten thousand of them. */
 const bypassMs = 300_000;
+
+/** As many different warnings are remembered, so as not to be given again. */
+const mostWarnings = 100;
+/** Why a door is closed before its time on the node where somebody wanted it. */
+const closedHere: ReadonlySet<string> = new Set(["closedBy", "socket", "kernel"]);
 
 /** What the agent is at the moment. */
 export interface AgentView {
@@ -51,8 +58,11 @@ export class KubernetesStatus {
   private readonly node: NodeStatus | undefined;
   private view: () => AgentView | undefined = () => undefined;
   private bypass: { readonly seen: Promise<Bypass>; readonly timer: Timer } | undefined;
+  private readonly events: EventRecorder;
+  /** Of every KnockSequence, by `namespace/name`. */
+  private subjects: ReadonlyMap<string, ObjectMetadata> = new Map();
   /** What was warned of; the same again is not news. */
-  private warnedOf: string | undefined;
+  private readonly warnedOf = new Set<string>();
 
   constructor(options: KubernetesStatusOptions) {
     this.options = options;
@@ -75,8 +85,10 @@ export class KubernetesStatus {
       clock,
       leads: () => this.lease.held,
       verdictOf: (object) => verdictOf(objectText(object)),
+      said: ({ metadata }, verdict) => this.tellVerdict(metadata, verdict),
       failed,
     });
+    this.events = new EventRecorder({ client, clock, host: nodeName || "agent", failed });
     if (nodeName === "") return;
     const claim = () => this.claim();
     this.node = new NodeStatus({ client, clock, random: Math.random, node: nodeName, nodeUid, claim, failed });
@@ -89,7 +101,23 @@ export class KubernetesStatus {
 
   /** All KnockSequences, whenever one has changed. */
   take(objects: readonly KubeObject[]): void {
+    this.subjects = new Map(objects.map(({ metadata }) => [`${metadata.namespace}/${metadata.name}`, metadata]));
+    this.events.keep(new Set(objects.map(({ metadata }) => metadata.uid ?? "")));
     this.sequences.take(objects);
+  }
+
+  /**
+   * What has become of a grant. Only what this node began is told: a knock that it saw, and a door that was closed here. What
+   * other nodes did comes as KnockGrants, and they have told it.
+   */
+  granted({ kind, detail = "", policy }: GrantEvent): void {
+    const subject = this.subjects.get(policy);
+    if (subject === undefined) return;
+    const where = this.options.nodeName === "" ? "" : ` on ${this.options.nodeName}`;
+    if ((kind === "added" || kind === "renewed") && detail === "knock")
+      this.events.tell(subject, "Granted", `A knock${where} opened the door.`);
+    if (kind === "revoked" && closedHere.has(detail))
+      this.events.tell(subject, "Revoked", `The door was closed${where} before its time was over.`);
   }
 
   /** `view` tells what the agent is whenever it is asked; undefined before its stages are built. */
@@ -102,7 +130,12 @@ export class KubernetesStatus {
   /** Idempotent; the API gets a second to answer. */
   async close(): Promise<void> {
     this.bypass?.timer.cancel();
-    await Promise.all([this.lease.close(), this.sequences.close(), this.node?.close()]);
+    await Promise.all([this.lease.close(), this.sequences.close(), this.events.close(), this.node?.close()]);
+  }
+
+  private tellVerdict(subject: ObjectMetadata, { accepted, reason, message }: ObjectVerdict): void {
+    if (accepted) this.events.tell(subject, "Accepted", message);
+    else this.events.tell(subject, "Rejected", `${reason}: ${message}`);
   }
 
   private async claim() {
@@ -125,8 +158,9 @@ export class KubernetesStatus {
 
   private warn(error: ApiError): void {
     const message = `What the agent says of itself and of policies could not be written: ${error.message}; it is tried again.`;
-    if (message === this.warnedOf) return;
-    this.warnedOf = message;
+    if (this.warnedOf.has(message)) return;
+    if (this.warnedOf.size === mostWarnings) this.warnedOf.clear();
+    this.warnedOf.add(message);
     this.options.warned(message);
   }
 }

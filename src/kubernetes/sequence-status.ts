@@ -19,6 +19,8 @@ export interface SequenceStatusOptions {
   readonly leads: () => boolean;
   /** What validation says of an object by itself. */
   readonly verdictOf: (object: KubeObject) => ObjectVerdict;
+  /** It has been said, once for each change. */
+  readonly said: (object: KubeObject, verdict: ObjectVerdict) => void;
   readonly failed: WriteQueueOptions["failed"];
 }
 
@@ -84,6 +86,7 @@ export class SequenceStatus {
     };
     const address = { kind: sequences, namespace, name, subresource: "status" } as const;
     await this.options.client.patch(address, { kind: "apply", body, manager, force: true }, signal);
+    this.options.said(object, { accepted: claim.status === "True", reason: claim.reason, message: claim.message });
   }
 }
 

@@ -45,7 +45,7 @@ beforeAll(async () => {
 
 beforeEach(async () => {
   const { cluster } = gated;
-  await cluster.expect(["delete", "kseq,kgr,leases", "-n", namespace, "--all"]);
+  await cluster.expect(["delete", "kseq,kgr,leases,events", "-n", namespace, "--all"]);
   await cluster.expect(["delete", "kn", "--all"]);
   await apply(cluster, ...shippedRoles(), ...policies());
 });
@@ -73,6 +73,8 @@ async function field(path: string, ...args: readonly string[]): Promise<string> 
 
 const grantNames = () => field(".items[*].metadata.name", "kgr");
 const saysAccepted = () => field('.status.conditions[?(@.type=="Accepted")].status', "kseq", "ssh");
+/** How often the policy was accepted. */
+const eventCount = () => field('.items[?(@.involvedObject.name=="ssh")].count', "events");
 const rowMode = () => field(".status.mode", "kn", node);
 const leaseHolder = () => field(".spec.holderIdentity", "lease", "knockgate");
 
@@ -160,6 +162,23 @@ const proofs: Readonly<Record<string, Proof>> = {
     lacks: async () => (await grantNames()) !== "",
   },
   "patch knocksequences/status": { lacks: async () => (await saysAccepted()) === "" },
+  "create events": { lacks: async () => (await eventCount()) === "" },
+  "patch events": {
+    provoke: async () => {
+      await eventually(async () => (await eventCount()) === "1", { what: "the first Event", timeoutMs: 30_000 });
+      await gated.cluster.expect([
+        "patch",
+        "kseq",
+        "ssh",
+        "-n",
+        namespace,
+        "--type=merge",
+        "-p",
+        '{"spec":{"opens":{"for":"61s"}}}',
+      ]);
+    },
+    lacks: async () => (await eventCount()) === "1",
+  },
   "create leases": { lacks: nobodyLeads },
   "get leases": { lacks: nobodyLeads },
   "patch leases": { provoke: leaseLeft, lacks: nobodyLeads },
@@ -181,6 +200,7 @@ test("with exactly the shipped roles everything works, and the API server refuse
     timeoutMs: 30_000,
   });
   await eventually(async () => (await rowMode()) === "enforce", { what: "the row of the node", timeoutMs: 30_000 });
+  await eventually(eventCount, { what: "an Event", timeoutMs: 30_000 });
   expect((await agent.cli("revoke", gated.node.visitor.ipv4)).code).toBe(0);
   await eventually(async () => (await grantNames()) === "", { what: "the grant to be deleted" });
   await gated.node.until(ssh, "silent");

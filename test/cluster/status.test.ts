@@ -119,6 +119,58 @@ test("when the holder of the Lease is killed another says it within 20 s", async
   expect(await holder()).not.toBe(first);
 }, 60_000);
 
+/** Takes the CEL rules out of the CRD while something is done, as an older one lacked them. */
+async function withoutRules(act: () => Promise<unknown>): Promise<void> {
+  const name = "knocksequences.knockgate.io";
+  const crd = await get("crd", name, "-o", "json");
+  const isRules = (key: string) => key === "x-kubernetes-validations";
+  const loose = JSON.stringify(JSON.parse(crd, (key, value: unknown) => (isRules(key) ? undefined : value)));
+  await plane.cluster.expect(["apply", "--server-side", "--force-conflicts", "-f", "-"], { input: bare(loose) });
+  const done = () =>
+    act().then(
+      () => true,
+      () => false,
+    );
+  await eventually(done, { what: "the API server to forget the rules", timeoutMs: 30_000, everyMs: 200 });
+  await plane.cluster.installDefinitions();
+}
+
+/** A CRD without what the API server has written into it. */
+function bare(crd: string): string {
+  const { apiVersion, kind, metadata, spec } = JSON.parse(crd) as Record<string, object & { name?: string }>;
+  return JSON.stringify({ apiVersion, kind, metadata: { name: metadata?.name }, spec });
+}
+
+/** The Events that kubectl describe shows of a policy, a line each. */
+async function describedEvents(name: string): Promise<string> {
+  const described = await plane.cluster.expect(["describe", "-n", namespace, "kseq", name]);
+  return described.slice(described.indexOf("Events:"));
+}
+
+test("kubectl describe explains a rejection, and counts how often a door was opened and closed, once for all nodes", async () => {
+  await startAgents("one", "two");
+  await withoutRules(() => apply(kseq("steep", 9127, ["7514/udp", "9127/tcp", "8147/udp"])));
+  await apply(kseq("ssh", ssh));
+  await says("ssh", "True Accepted 1");
+  await says("steep", "False StepGuarded 1");
+  const rejected = /Warning +Rejected .* knockgate +StepGuarded: spec\.knock\.steps\[1\]: /;
+  await eventually(async () => rejected.test(await describedEvents("steep")), { what: "the Event of the rejection" });
+  for (let time = 0; time < 3; time++) await nodes.knock("one", knock);
+  await nodes.until(ssh, "open", "one");
+  await agents.get("one")?.cli("revoke", nodes.visitor.ipv4);
+  await nodes.until(ssh, "silent", "one");
+  const counted = async () => {
+    const events = await describedEvents("ssh");
+    const isWhole = /Granted .*\(x3 over/.test(events) && events.includes("Revoked") && events.includes("Accepted");
+    return isWhole && events;
+  };
+  const events = await eventually(counted, { what: "the Events of three knocks", timeoutMs: 30_000, everyMs: 200 });
+  expect(events.split("\n").filter((line) => line.includes("Granted"))).toHaveLength(1);
+  for (const secret of [nodes.visitor.ipv4, ...knock.map((step) => step.split("/")[0] ?? "")])
+    expect(events).not.toContain(secret);
+  console.log(`${await describedEvents("steep")}${events}`);
+}, 90_000);
+
 test("every node has a row that says how its agent is, and what it rejects; it goes not ready when the agent ends", async () => {
   await apply(kseq("ssh", ssh), kseq("critical", 6443, ["7514/udp", "9329/tcp", "8147/udp"]));
   await startAgents("one", "two");
@@ -157,5 +209,5 @@ test("every node has a row that says how its agent is, and what it rejects; it g
   await agents.get("two")?.stop();
   const { status } = await row("two");
   expect(status?.conditions.find(({ type }) => type === "Ready")).toMatchObject({ status: "False", reason: "Ended" });
-  console.log(await get("kn"));
+  console.log(await get("kseq,kn,kgr", "-n", namespace));
 }, 60_000);

@@ -42,6 +42,16 @@ export class StoredObjects implements Pick<ApiClient, "get" | "create" | "patch"
     return this.store(path, merge(before ?? {}, body as Json) as unknown as KubeObject);
   }
 
+  /** Every object, in the order in which they were made. */
+  get stored(): readonly KubeObject[] {
+    return [...this.objects.values()];
+  }
+
+  /** Forgets everything, as the API does with old Events. */
+  clear(): void {
+    this.objects.clear();
+  }
+
   private store(path: string, object: KubeObject): Answer<KubeObject> {
     const stored = { ...object, metadata: { ...object.metadata, resourceVersion: String(++this.version) } };
     this.objects.set(path, stored);

@@ -13,11 +13,13 @@ function setUp() {
   const clock = new FakeClock();
   const api = new StoredObjects();
   const state = { leads: true };
+  const said: string[] = [];
   const status = new SequenceStatus({
     client: api,
     clock,
     leads: () => state.leads,
     verdictOf: (object) => verdictOf(objectText(object)),
+    said: ({ metadata }, { reason }) => void said.push(`${metadata.name} ${reason}`),
     failed: () => undefined,
   });
   const put = async (name: string, port: number, generation = 1): Promise<KubeObject> => {
@@ -27,7 +29,7 @@ function setUp() {
     return (await api.patch(address, { kind: "apply", body, manager: "kubectl", force: true })).body;
   };
   const stored = async (name: string) => (await api.get({ kind: sequences, namespace: "bastion", name })).body;
-  return { clock, api, state, status, put, stored };
+  return { clock, api, state, said, status, put, stored };
 }
 
 const statusWrites = (api: StoredObjects) => api.writes.filter((write) => write.endsWith("/status"));
@@ -46,7 +48,7 @@ test("says whether each is accepted, and for which generation", async () => {
 });
 
 test("writes nothing where the status says so already, and once for a change", async () => {
-  const { clock, api, status, put, stored } = setUp();
+  const { clock, api, said, status, put, stored } = setUp();
   status.take([await put("ssh", 22)]);
   await clock.advanceAsync(1000, 50);
   status.take([await stored("ssh")]);
@@ -57,6 +59,7 @@ test("writes nothing where the status says so already, and once for a change", a
   status.take([await stored("ssh")]);
   await clock.advanceAsync(1000, 50);
   expect(statusWrites(api)).toHaveLength(2);
+  expect(said).toEqual(["ssh Accepted", "ssh StepGuarded"]);
 });
 
 test("keeps the time of the last transition where only the generation differs", async () => {
