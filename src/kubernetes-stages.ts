@@ -2,6 +2,7 @@ import type { Clock } from "./clock.ts";
 import type { ConfigSource } from "./config-source/config-source.ts";
 import { ConfigMapSource } from "./config-source/configmap-source.ts";
 import { CrdSource } from "./config-source/crd-source.ts";
+import { SequenceTerms } from "./config-source/sequence-terms.ts";
 import type { GrantEvent } from "./grant/grant-report.ts";
 import { ApiClient } from "./kubernetes/api-client.ts";
 import type { KubeCredentials } from "./kubernetes/credentials.ts";
@@ -39,6 +40,7 @@ export class KubernetesStages {
   /** Undefined: all. */
   private readonly namespaces: readonly string[] | undefined;
   private readonly crd: CrdSource | undefined;
+  private readonly terms = new SequenceTerms();
   private readonly node: NodeWatch | undefined;
   private readonly status: KubernetesStatus | undefined;
   private readonly labelsFile: NodeLabelsFile | undefined;
@@ -71,7 +73,10 @@ export class KubernetesStages {
       const { client } = this;
       const { interfaces } = options;
       this.status = new KubernetesStatus({ client, clock, namespace, nodeName, nodeUid, interfaces, warned });
-      const seen = (objects: readonly KubeObject[]) => this.status?.take(objects);
+      const seen = (objects: readonly KubeObject[], isWhole: boolean) => {
+        this.terms.take(objects, isWhole);
+        this.status?.take(objects);
+      };
       this.crd = new CrdSource({ watches, clock, namespaces, nodeLabels, seen });
     }
     const configMaps = options.configMaps.map((configMap) => new ConfigMapSource({ watches, clock, configMap }));
@@ -106,6 +111,7 @@ export class KubernetesStages {
       namespaces,
       node,
       isLeader,
+      termsOf: (name) => this.terms.of(name),
       random: Math.random,
     });
   }

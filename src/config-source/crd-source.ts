@@ -17,8 +17,11 @@ export interface CrdSourceOptions {
   readonly namespaces: readonly string[] | undefined;
   /** This node's labels as they are now; undefined where nobody knows them. */
   readonly nodeLabels: () => NodeLabels | undefined;
-  /** Told all objects, those for other nodes and their status too, whenever one has changed. */
-  readonly seen?: (objects: readonly KubeObject[]) => void;
+  /**
+   * Told all objects, those for other nodes and their status too, whenever one has changed; `isWhole`: the list of no namespace is
+   * missing.
+   */
+  readonly seen?: (objects: readonly KubeObject[], isWhole: boolean) => void;
 }
 
 /**
@@ -29,7 +32,7 @@ export class CrdSource implements ConfigSource {
   readonly name = "crd";
   readonly origin: string;
   private readonly nodeLabels: () => NodeLabels | undefined;
-  private readonly seen: (objects: readonly KubeObject[]) => void;
+  private readonly seen: (objects: readonly KubeObject[], isWhole: boolean) => void;
   private readonly copies: WatchedCopies;
   private readonly secrets: SecretReader;
   private readonly stream: SnapshotStream;
@@ -73,7 +76,7 @@ export class CrdSource implements ConfigSource {
 
   private async compose(): Promise<Snapshot> {
     const objects = [...this.copies.objects].sort(byAge);
-    this.seen(objects);
+    this.seen(objects, this.copies.failures.length === 0);
     const labels = this.nodeLabels();
     const references = new Map(objects.flatMap((object) => referenceOf(object, labels)));
     await this.secrets.use([...references.values()].map(({ secret }) => secret));

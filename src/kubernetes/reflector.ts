@@ -40,8 +40,9 @@ export interface ReflectorOptions {
 }
 
 /**
- * On a quiet watch the first bookmark comes after up to two minutes, then one a minute (measured, Kubernetes 1.36): what is silent
- * for longer is dead. A shorter wait would begin every quiet watch of every agent anew each minute; a peer that is gone is
+ * On a quiet watch the first bookmark comes after up to two minutes, then one a minute (measured, Kubernetes 1.36): the API server
+ * makes one a minute, and leaves out those that say no newer version than the one the watch began at (k8s.io/apiserver,
+ * `cacheWatcher.process`). What is silent for longer is dead. A shorter wait would begin every quiet watch of every agent anew each minute; a peer that is gone is
  * noticed sooner by the probes of TCP.
  */
 const idleMs = 150_000;

@@ -36,7 +36,9 @@ export const knockGrantObject = z.strictObject({
   spec,
   status: status
     .optional()
-    .describe("Written by agents: whether the policy allows it, and until when the door is open."),
+    .describe(
+      "Written by an agent, of grants that people made: whether the policy allows it, and until when the door is open.",
+    ),
 });
 
 /** What somebody wants opened; whether the policy allows it is still to be seen. */

@@ -1,5 +1,5 @@
 import type { Clock, Timer } from "../clock.ts";
-import type { Policy } from "../policy/policy.ts";
+import type { KnownTerms } from "../policy/grant-terms.ts";
 import type { GrantAddress } from "./grant-address.ts";
 import { latestEndOf, type ReadGrant } from "./grant-object.ts";
 
@@ -11,9 +11,11 @@ export interface ExpiredGrantsOptions {
   readonly serverMicros: () => number | undefined;
   /** Every grant there is. */
   readonly grants: () => Iterable<ReadGrant>;
-  /** In force on this node, by `namespace/name`. */
-  readonly policies: () => ReadonlyMap<string, Policy>;
+  /** What the policy that a grant names allows, by `namespace/name`. */
+  readonly termsOf: (name: string) => KnownTerms;
   readonly remove: (grant: GrantAddress) => void;
+  /** This agent has the Lease, and has looked. */
+  readonly looked: () => void;
 }
 
 /**
@@ -21,14 +23,21 @@ export interface ExpiredGrantsOptions {
  * recorded that its time ran out.
  */
 const graceMicros = 5e6;
+/** A grant without an end of its own, whose KnockSequence does not exist, is waited with: it may be made after it. */
+const orphanMicros = 600e6;
 /** Between two looks at least, and at most, as another agent may have become the leader. */
 const leastMs = 1000;
 const mostMs = 30_000;
 
-/** Deletes KnockGrants whose time is over, on the agent that holds the Lease. */
+/**
+ * Deletes KnockGrants whose time is over, on the agent that holds the Lease: also those for other nodes, and those of a
+ * KnockSequence that does not exist.
+ */
 export class ExpiredGrants {
   private readonly options: ExpiredGrantsOptions;
   private timer: Timer | undefined;
+  /** When it fires, monotonic. */
+  private dueMicros = Infinity;
   private isClosed = false;
 
   constructor(options: ExpiredGrantsOptions) {
@@ -37,7 +46,7 @@ export class ExpiredGrants {
 
   /** What is there has changed, or is timed better. */
   changed(): void {
-    this.timer ??= this.options.clock.after(leastMs, () => this.look());
+    if (!this.isClosed) this.lookIn(leastMs);
   }
 
   close(): void {
@@ -45,24 +54,44 @@ export class ExpiredGrants {
     this.timer?.cancel();
   }
 
+  /** Not later than was intended before. */
+  private lookIn(delayMs: number): void {
+    const { clock } = this.options;
+    const due = clock.nowMicros() + delayMs * 1000;
+    if (due >= this.dueMicros) return;
+    this.timer?.cancel();
+    this.dueMicros = due;
+    this.timer = clock.after(delayMs, () => this.look());
+  }
+
   private look(): void {
-    this.timer = undefined;
+    this.dueMicros = Infinity;
     if (this.isClosed) return;
-    const next = this.options.isLeader() ? this.sweep() : mostMs;
-    this.timer = this.options.clock.after(Math.min(mostMs, Math.max(leastMs, next)), () => this.look());
+    const leads = this.options.isLeader();
+    const next = leads ? this.sweep() : mostMs;
+    this.lookIn(Math.min(mostMs, Math.max(leastMs, next)));
+    if (leads) this.options.looked();
   }
 
   /** How long until the next one is over, in milliseconds. */
   private sweep(): number {
-    const { serverMicros, grants, policies, remove } = this.options;
+    const { serverMicros, grants, remove } = this.options;
     const now = serverMicros();
     if (now === undefined) return mostMs;
     let next = Infinity;
     for (const grant of grants()) {
-      const end = latestEndOf(grant, policies().get(`${grant.namespace}/${grant.spec.sequence}`)) + graceMicros;
+      const end = this.endOf(grant) + graceMicros;
       if (end <= now) remove(grant);
       else next = Math.min(next, end);
     }
     return (next - now) / 1000;
+  }
+
+  /** Of a KnockSequence that does not exist a node may still have a policy of that name in a file, which the grant's own end fits. */
+  private endOf(grant: ReadGrant): number {
+    const terms = this.options.termsOf(`${grant.namespace}/${grant.spec.sequence}`);
+    if (typeof terms === "object") return latestEndOf(grant, terms);
+    const end = latestEndOf(grant, undefined);
+    return terms === "missing" && end === Infinity ? grant.bornMicros + orphanMicros : end;
   }
 }

@@ -3,7 +3,8 @@ import type { GrantReport } from "../grant/grant-report.ts";
 import type { Port } from "../policy/port.ts";
 import type { GrantRefusal, ReadGrant, Verdict } from "./grant-object.ts";
 
-const sentences: Readonly<Record<GrantRefusal, string>> = {
+/** Why a grant opens nothing, in words. */
+export const refusalSentences: Readonly<Record<GrantRefusal, string>> = {
   "source-not-allowed": "its source is not in the policy's sources",
   "port-not-allowed": "the policy does not open these ports",
   "never-grant": "the source lies in a range that gets no grant",
@@ -26,7 +27,7 @@ export class GrantRefusals {
       const { reason, ports } = refused;
       told.set(grant.uid, reason);
       if (this.told.get(grant.uid) === reason) continue;
-      const detail = `KnockGrant ${grant.namespace}/${grant.name}: ${sentences[reason]}`;
+      const detail = `KnockGrant ${grant.namespace}/${grant.name}: ${refusalSentences[reason]}`;
       const policy = `${grant.namespace}/${grant.spec.sequence}`;
       this.report.grant({ kind: "refused", source: grant.spec.source, policy, ports, reason, detail });
     }

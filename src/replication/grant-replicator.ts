@@ -14,6 +14,7 @@ import { RequestQueue } from "../kubernetes/request-queue.ts";
 import { ServerTime } from "../kubernetes/server-time.ts";
 import type { Watches } from "../kubernetes/watches.ts";
 import { type Address, sameAddress } from "../policy/address.ts";
+import type { KnownTerms } from "../policy/grant-terms.ts";
 import type { Policy, PolicyId } from "../policy/policy.ts";
 import { type Port, portKey } from "../policy/port.ts";
 import type { Completion } from "../sequence/outcome.ts";
@@ -24,6 +25,7 @@ import { GrantCopies } from "./grant-copies.ts";
 import { GrantDeletions } from "./grant-deletions.ts";
 import { judge, type ReadGrant } from "./grant-object.ts";
 import { GrantRefusals } from "./grant-refusals.ts";
+import { GrantStatus } from "./grant-status.ts";
 import { type LiveGrant, planReplication } from "./replication.ts";
 import type { ReplicationReport } from "./replication-report.ts";
 import { RestoredKnocks } from "./restored-knocks.ts";
@@ -37,7 +39,7 @@ export interface DoorKeeper {
 }
 
 export interface GrantReplicatorOptions {
-  readonly client: Pick<ApiClient, "list" | "get" | "create" | "delete">;
+  readonly client: Pick<ApiClient, "list" | "get" | "create" | "patch" | "delete">;
   readonly watches: Pick<Watches, "ofNamespace">;
   /** Whose grants count; undefined: all namespaces'. */
   readonly namespaces: readonly string[] | undefined;
@@ -51,6 +53,8 @@ export interface GrantReplicatorOptions {
   readonly isNeverGranted: (source: Address, policy: Policy) => boolean;
   /** Whether this agent holds the Lease, and so deletes grants whose time is over. */
   readonly isLeader: () => boolean;
+  /** What is known of a KnockSequence of the API, by `namespace/name`, also where it is for other nodes. */
+  readonly termsOf: (name: string) => KnownTerms;
   readonly report: ReplicationReport;
   /** Takes refused grants, as they are audited. */
   readonly grants: Pick<GrantReport, "grant">;
@@ -73,6 +77,7 @@ export class GrantReplicator {
   private readonly deletions: GrantDeletions;
   private readonly expired: ExpiredGrants;
   private readonly refusals: GrantRefusals;
+  private readonly status: GrantStatus;
   private policies: ReadonlyMap<string, Policy> | undefined;
   /** Undefined before the first policies. */
   private restored: RestoredKnocks | undefined;
@@ -115,6 +120,13 @@ export class GrantReplicator {
       unwanted: (grant) => this.later(this.deletions.revoke([grant])),
     });
     this.refusals = new GrantRefusals(options.grants);
+    this.status = new GrantStatus({
+      client,
+      clock,
+      isLeader: options.isLeader,
+      termsOf: (name) => this.termsOf(name),
+      failed: (error) => this.requestFailed(error),
+    });
     this.expired = this.createExpired();
   }
 
@@ -130,7 +142,7 @@ export class GrantReplicator {
     this.rested?.cancel();
     this.expired.close();
     this.awaited.close();
-    await Promise.all([this.copies.close(), this.time.close(), this.queue.close()]);
+    await Promise.all([this.copies.close(), this.time.close(), this.queue.close(), this.status.close()]);
   }
 
   /** Takes the policies now in force; the granter has them, and what the kernel had from before. */
@@ -165,8 +177,8 @@ export class GrantReplicator {
     await this.revokeIn((id) => chosen.has(id), source);
   }
 
-  /** What every grant means on this node, for whoever writes status. */
-  verdicts(): ReadonlyMap<ReadGrant, ReturnType<typeof judge>> {
+  /** What every grant means on this node. */
+  private verdicts(): ReadonlyMap<ReadGrant, ReturnType<typeof judge>> {
     const { node, isNeverGranted } = this.options;
     const policies = this.policies ?? new Map<string, Policy>();
     return new Map([...this.copies.grants].map((grant) => [grant, judge(grant, { node, policies, isNeverGranted })]));
@@ -292,14 +304,21 @@ export class GrantReplicator {
     });
   }
 
+  /** A policy that is in force here may be one of a file. */
+  private termsOf(name: string): KnownTerms {
+    return this.policies?.get(name) ?? this.options.termsOf(name);
+  }
+
   private createExpired(): ExpiredGrants {
+    const termsOf = (name: string) => this.termsOf(name);
     return new ExpiredGrants({
       clock: this.options.clock,
       isLeader: this.options.isLeader,
       serverMicros: () => this.time.now(),
       grants: () => this.copies.grants,
-      policies: () => this.policies ?? new Map(),
+      termsOf,
       remove: (grant) => this.deletions.expire(grant),
+      looked: () => this.status.take(this.copies.grants),
     });
   }
 }

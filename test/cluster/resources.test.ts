@@ -89,8 +89,17 @@ describe("what kubectl shows", () => {
       ["knocksequence.knockgate.io/ssh", '["22/tcp","6000-6010/udp"]', "30s", "Node", "True", age],
       ["NAME", "READY", "MODE", "ACCEPTED", "REJECTED", "GRANTS", "AGE"],
       [`knocknode.knockgate.io/${namespace}`, "True", "enforce", "3", "1", "2", age],
-      ["NAME", "SEQUENCE", "SOURCE", "NODE", "PORTS", "UNTIL", "AGE"],
-      ["knockgrant.knockgate.io/door", "ssh", "198.51.100.7", "node-a", '["22/tcp"]', "2026-01-02T03:04:15Z", age],
+      ["NAME", "SEQUENCE", "SOURCE", "NODE", "PORTS", "FOR", "UNTIL", "ACCEPTED", "AGE"],
+      [
+        "knockgrant.knockgate.io/door",
+        "ssh",
+        "198.51.100.7",
+        "node-a",
+        '["22/tcp"]',
+        "10s",
+        "2026-01-02T03:04:15Z",
+        age,
+      ],
       ["knockgrant.knockgate.io/wide", "ssh", "198.51.100.7", age],
     ]);
   });

@@ -128,6 +128,13 @@ async function knockedAgain(agent: AgentProcess, metric: string): Promise<void> 
   await eventually(again, { what: "the same knock to be seen again", timeoutMs: 30_000, everyMs: 1200 });
 }
 
+const grantByHand = {
+  apiVersion: "knockgate.io/v1alpha1",
+  kind: "KnockGrant",
+  metadata: { namespace, name: "by-hand" },
+  spec: { sequenceRef: { name: "ssh" }, source: "203.0.113.7", for: "50s" },
+};
+
 /** By verb and resource: every permission of deploy/agent.yaml has its proof. */
 const proofs: Readonly<Record<string, Proof>> = {
   "list knocksequences": watchProof("knocksequences"),
@@ -162,6 +169,10 @@ const proofs: Readonly<Record<string, Proof>> = {
     lacks: async () => (await grantNames()) !== "",
   },
   "patch knocksequences/status": { lacks: async () => (await saysAccepted()) === "" },
+  "patch knockgrants/status": {
+    provoke: () => apply(gated.cluster, grantByHand),
+    lacks: async () => (await field(".status.until", "kgr", "by-hand")) === "",
+  },
   "create events": { lacks: async () => (await eventCount()) === "" },
   "patch events": {
     provoke: async () => {
@@ -201,8 +212,13 @@ test("with exactly the shipped roles everything works, and the API server refuse
   });
   await eventually(async () => (await rowMode()) === "enforce", { what: "the row of the node", timeoutMs: 30_000 });
   await eventually(eventCount, { what: "an Event", timeoutMs: 30_000 });
+  await apply(gated.cluster, grantByHand);
+  await eventually(() => field(".status.until", "kgr", "by-hand"), {
+    what: "the status of the grant",
+    timeoutMs: 30_000,
+  });
   expect((await agent.cli("revoke", gated.node.visitor.ipv4)).code).toBe(0);
-  await eventually(async () => (await grantNames()) === "", { what: "the grant to be deleted" });
+  await eventually(async () => (await grantNames()) === "by-hand", { what: "the grant to be deleted" });
   await gated.node.until(ssh, "silent");
   expect(agent.process.text).not.toMatch(/forbidden|cannot/);
 });

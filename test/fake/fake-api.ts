@@ -2,6 +2,7 @@ import type {
   Answer,
   ApiClient,
   ObjectList,
+  Patch,
   Selection,
   WatchEvent,
   WatchRequest,
@@ -17,12 +18,12 @@ interface Change {
 }
 
 /** The API in memory: what is put is listed and watched at once. Field selectors by name only. */
-export class FakeApi implements Pick<ApiClient, "list" | "watch" | "get" | "create" | "delete"> {
+export class FakeApi implements Pick<ApiClient, "list" | "watch" | "get" | "create" | "patch" | "delete"> {
   /** Every list that was asked for, as `secrets bastion metadata.name=knocks`. */
   readonly lists: string[] = [];
   /** The server's own clock, microseconds since the epoch; undefined: it sends no `Date`. */
   serverMicros: (() => number) | undefined;
-  /** Creates and deletes that were answered, as `create knockgrants bastion/ssh`. */
+  /** Creates, patches and deletes that were answered, as `create knockgrants bastion/ssh`. */
   readonly writes: string[] = [];
   /** Told before a create is carried out; may throw what the API answers. */
   beforeCreate: (object: KubeObject) => void = () => undefined;
@@ -97,6 +98,20 @@ export class FakeApi implements Pick<ApiClient, "list" | "watch" | "get" | "crea
     this.put(plural, { ...sent, metadata });
     this.writes.push(`create ${key}`);
     return { body: this.objects.get(key) as KubeObject, serverMicros: this.date() };
+  }
+
+  /** Of a status only: its fields take the place of those that are there. */
+  async patch(address: ObjectAddress, { body }: Patch, _signal: AbortSignal): Promise<Answer<KubeObject>> {
+    const { plural } = address.kind;
+    this.throwFailure(plural);
+    const key = `${plural} ${address.namespace ?? ""}/${address.name}`;
+    const found = this.objects.get(key);
+    if (found === undefined) throw new ApiError("missing", address.name);
+    const { status } = body as { readonly status: object };
+    const patched = { ...found, status: { ...(found as { readonly status?: object }).status, ...status } };
+    this.put(plural, patched);
+    this.writes.push(`patch ${key}`);
+    return { body: patched, serverMicros: this.date() };
   }
 
   async delete({ kind, namespace, name }: ObjectAddress, _signal: AbortSignal, uid?: string): Promise<void> {

@@ -6,6 +6,7 @@ import { isNeverGranted } from "../../src/grant/never-grant.ts";
 import type { KubeObject } from "../../src/kubernetes/resource.ts";
 import { Watches } from "../../src/kubernetes/watches.ts";
 import { formatAddress, parseAddress, parseCidr } from "../../src/policy/address.ts";
+import type { KnownTerms } from "../../src/policy/grant-terms.ts";
 import type { Policy } from "../../src/policy/policy.ts";
 import { formatPort } from "../../src/policy/port.ts";
 import { GrantReplicator } from "../../src/replication/grant-replicator.ts";
@@ -22,6 +23,8 @@ export interface NodeOptions {
   readonly upSeconds?: number;
   readonly never?: readonly string[];
   readonly isLeader?: boolean;
+  /** What KnockSequences that are not in force on the node allow, by name. */
+  readonly terms?: ReadonlyMap<string, KnownTerms>;
   /** How long it takes to judge one grant. */
   readonly judgeMs?: number;
   /** What the kernel holds from before. */
@@ -89,6 +92,7 @@ export class ReplicatedNode {
         return isNeverGranted(source, policy, never);
       },
       isLeader: () => options.isLeader ?? false,
+      termsOf: (name) => options.terms?.get(name) ?? "unknown",
       report: {
         created: (result) => this.created.push(result),
         deleted: () => undefined,

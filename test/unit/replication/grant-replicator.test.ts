@@ -1,7 +1,10 @@
 import fc from "fast-check";
 import { afterEach, beforeEach, describe, expect, test } from "vitest";
 import { ApiError } from "../../../src/kubernetes/api-error.ts";
+import type { StatusCondition } from "../../../src/kubernetes/condition.ts";
+import type { KubeObject } from "../../../src/kubernetes/resource.ts";
 import { parseAddress } from "../../../src/policy/address.ts";
+import type { KnownTerms } from "../../../src/policy/grant-terms.ts";
 import { grantKind } from "../../../src/replication/grant-address.ts";
 import { FakeApi } from "../../fake/fake-api.ts";
 import { FakeClock } from "../../fake/fake-clock.ts";
@@ -548,5 +551,76 @@ describe("an agent that ends before it has told the API of a knock", () => {
     const [, other] = await startAgain(gate, [lasting]);
     await pass(1000);
     expect(other.open).toEqual(["192.0.2.11 22/tcp until closed"]);
+  });
+});
+
+describe("the leader", () => {
+  const terms = new Map<string, KnownTerms>([
+    ["default/elsewhere", { opens: ssh.opens, opensBy: ssh.opensBy }],
+    ["default/gone", "missing"],
+    ["default/new", "unreadable"],
+  ]);
+  const said = (name: string) => {
+    const found = api.all("knockgrants").find(({ metadata }) => metadata.name === name);
+    const { until, conditions } =
+      (
+        found as KubeObject & {
+          readonly status?: { readonly until?: string; readonly conditions?: readonly StatusCondition[] };
+        }
+      ).status ?? {};
+    const [condition] = conditions ?? [];
+    return [condition?.status, condition?.reason, until].filter((part) => part !== undefined).join(" ");
+  };
+  const statusWrites = () => api.writes.filter((write) => write.startsWith("patch"));
+
+  test("says of grants made by hand whether their policy allows them and until when, also where it is for other nodes", async () => {
+    await start({ isLeader: true, terms });
+    await create("for-all", { for: "10s" });
+    await create("too-much", { ports: ["22/tcp", "80/tcp"] });
+    await create("wrong-port", { ports: ["80/tcp"] });
+    await create("elsewhere", { sequenceRef: { name: "elsewhere" }, node: "node-z" });
+    await create("orphan", { sequenceRef: { name: "gone" } });
+    await create("newer", { sequenceRef: { name: "new" } });
+    await pass(3000);
+    expect(said("for-all")).toBe("True Accepted 2020-09-13T12:43:30Z");
+    expect(said("too-much")).toMatch(/^True AcceptedInPart 2020/);
+    expect(said("wrong-port")).toBe("False PortNotAllowed");
+    expect(said("elsewhere")).toMatch(/^True Accepted 2020/);
+    expect(said("orphan")).toBe("Unknown SequenceMissing");
+    expect(said("newer")).toBe("");
+    expect(statusWrites()).toHaveLength(5);
+    await pass(5000);
+    expect(statusWrites()).toHaveLength(5);
+  });
+
+  test("writes nothing of grants that knocks made, unless their policy does not allow them any more", async () => {
+    const node = await start({ isLeader: true });
+    await node.knock(ssh, alice);
+    await pass(3000);
+    expect(statusWrites()).toEqual([]);
+    await node.usePolicies([samplePolicy({ uid: "uid-ssh", scope: "Cluster", sources: ["198.51.100.0/24"] })]);
+    await pass(3000);
+    expect(said(names()[0] ?? "")).toBe("False SourceNotAllowed");
+  });
+
+  test("deletes what is over on other nodes too, and what has no end because its KnockSequence does not exist", async () => {
+    await start({ isLeader: true, terms });
+    await create("elsewhere", { sequenceRef: { name: "elsewhere" } });
+    await create("orphan", { sequenceRef: { name: "gone" } });
+    await create("endless", { sequenceRef: { name: "gone" }, for: "0s" });
+    await create("own-end", { sequenceRef: { name: "gone" }, for: "1h" });
+    await create("unknown", { sequenceRef: { name: "nobody-knows" } });
+    await pass(40_000);
+    expect(names()).not.toContain("elsewhere");
+    expect(names()).toContain("orphan");
+    await pass(600_000);
+    expect(names().toSorted()).toEqual(["own-end", "unknown"]);
+  });
+
+  test("alone does", async () => {
+    await start({ isLeader: false, terms });
+    await create("orphan", { sequenceRef: { name: "gone" } });
+    await pass(60_000);
+    expect(statusWrites()).toEqual([]);
   });
 });
