@@ -24,7 +24,8 @@ async function rights(values: Values): Promise<readonly string[]> {
 
 const policies = (where: string) => [
   `list,watch knocksequences ${where}`,
-  `patch knocksequences/status ${where}`,
+  `patch knocksequences/status,knockgrants/status ${where}`,
+  `create,patch events ${where}`,
   `list,watch,create,get,delete knockgrants ${where}`,
 ];
 const ownNode = [

@@ -2,12 +2,14 @@ import { randomBytes } from "node:crypto";
 import { systemClock } from "../../src/clock.ts";
 import type { Snapshot } from "../../src/config-source/config-source.ts";
 import { CrdSource, objectText } from "../../src/config-source/crd-source.ts";
+import { SequenceTerms } from "../../src/config-source/sequence-terms.ts";
 import { Granter } from "../../src/grant/granter.ts";
 import { ApiClient } from "../../src/kubernetes/api-client.ts";
 import { KubeCredentials } from "../../src/kubernetes/credentials.ts";
 import { Lease } from "../../src/kubernetes/lease.ts";
 import { type NodeClaim, NodeStatus } from "../../src/kubernetes/node-status.ts";
 import { NodeWatch } from "../../src/kubernetes/node-watch.ts";
+import type { KubeObject } from "../../src/kubernetes/resource.ts";
 import { SequenceStatus } from "../../src/kubernetes/sequence-status.ts";
 import { Watches } from "../../src/kubernetes/watches.ts";
 import { parseAddress } from "../../src/policy/address.ts";
@@ -22,8 +24,9 @@ const conditionTypes = ["Ready", "CaptureUp", "TableIntact", "ConfigCurrent", "A
 
 /**
  * What one agent does at the Kubernetes API, as src has it: its watches, its row, its part in the Lease and in the doors of every
- * node. Its kernel is in memory, and it hears of knocks by a call. What policies say is compiled once for all agents: on nodes
- * of their own they would do that at once, here one after the other.
+ * node. Only Events are left out: a write in ten seconds at most, for a policy and a node. Its kernel is in memory, and it hears
+ * of knocks by a call. What policies say is compiled once for all agents: on nodes of their own they would do that at once, here
+ * one after the other.
  */
 export class SimulatedAgent {
   readonly name: string;
@@ -52,10 +55,15 @@ export class SimulatedAgent {
     this.node = new NodeWatch(watches, name, () => this.crd.labelsChanged(), undefined);
     const leads = () => this.lease.held;
     const ownVerdict = (object: Parameters<typeof objectText>[0]) => verdictOf(objectText(object));
-    this.sequences = new SequenceStatus({ client, clock, leads, verdictOf: ownVerdict, failed });
+    this.sequences = new SequenceStatus({ client, clock, leads, verdictOf: ownVerdict, said: () => undefined, failed });
     const nodeLabels = () => this.node.labels;
     const namespaces = [namespace];
-    this.crd = new CrdSource({ watches, clock, namespaces, nodeLabels, seen: (all) => this.sequences.take(all) });
+    const terms = new SequenceTerms();
+    const seen = (all: readonly KubeObject[], isWhole: boolean) => {
+      terms.take(all, isWhole);
+      this.sequences.take(all);
+    };
+    this.crd = new CrdSource({ watches, clock, namespaces, nodeLabels, seen });
     const changed = (held: boolean) => {
       if (held) this.sequences.lead();
     };
@@ -81,6 +89,7 @@ export class SimulatedAgent {
       doors: this.granter,
       isNeverGranted: () => false,
       isLeader: leads,
+      termsOf: (policy) => terms.of(policy),
       report: { created: () => undefined, deleted: () => undefined, waiting: () => undefined, warned: failed },
       grants: { grant: () => undefined },
     });
