@@ -49,6 +49,19 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: "container",
+          include: ["test/container/**/*.test.ts"],
+          globalSetup: ["test/container/global-setup.ts"],
+          // The library's own cleaner is an image that may not be there to pull; the engine ends with the run.
+          env: { TESTCONTAINERS_RYUK_DISABLED: "true" },
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: "bench",
           include: ["test/bench/**/*.bench.ts"],
           globalSetup: ["test/bench/bench-run.ts"],

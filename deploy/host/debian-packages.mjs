@@ -35,17 +35,28 @@ const toTest = {
   tcpreplay: ["/usr/bin/tcpreplay"],
 };
 
+/** A Docker engine, and what makes a base image where none can be pulled. */
+const toContain = {
+  debootstrap: ["/usr/sbin/debootstrap"],
+  "docker-compose": ["/usr/bin/docker-compose"],
+  "docker.io": ["/usr/bin/dockerd", "/usr/sbin/dockerd"],
+};
+
 /** Services that some of these packages would start, now and at every boot. */
 const services = {
+  "docker.io": ["docker.service", "docker.socket", "containerd.service"],
   "fwknop-server": ["fwknop-server.service"],
   knockd: ["knockd.service"],
   "openssh-server": ["ssh.service", "ssh.socket"],
   prometheus: ["prometheus.service"],
 };
 
-/** The packages of a purpose ("run" or "test") that are not there. */
+/** By purpose: building and running the gateway, the tests in network namespaces, those in containers. */
+const purposes = { run: toRun, test: { ...toRun, ...toTest }, container: { ...toRun, ...toTest, ...toContain } };
+
+/** The packages of a purpose ("run", "test" or "container") that are not there. */
 export function missingPackages(purpose) {
-  const wanted = purpose === "test" ? { ...toRun, ...toTest } : toRun;
+  const wanted = purposes[purpose];
   return Object.keys(wanted).filter((name) => !wanted[name].some((file) => existsSync(file)));
 }
 

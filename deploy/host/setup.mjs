@@ -4,7 +4,7 @@ import { installPackages, missingPackages } from "./debian-packages.mjs";
 import { checkout, ensureBuild, ensurePackages } from "./npm-packages.mjs";
 import { CannotGoOn } from "./progress.mjs";
 
-/** Sets up for a purpose: "run" (gateway and demo) or "test" (the network tests' programs as well). */
+/** Sets up for a purpose: "run" (gateway and demo), "test" (the network tests' programs as well), "container" (a Docker engine too). */
 export async function setUp(purpose) {
   requireNode();
   requireLinux();

@@ -1,6 +1,6 @@
 // npm test: sets up what is missing and runs every tier that needs this machine alone. `npm run bench` is the same for the
 // benchmarks (`npm run bench -- latency`: one part), `npm run bench:scale` for many agents at one API server,
-// `npm run test:chart` for those of the chart, `npm run test:cluster` for the
+// `npm run test:chart` for those of the chart, `npm run test:container` for those of the image, `npm run test:cluster` for the
 // tests against Kubernetes, `npm run soak` for the soak
 // (`npm run soak -- --minutes 5 --seed 7`), `npm run test:differential` for more random scripts beside the real knockd,
 // `npm run picture` for the picture of the dashboard in docs/.
@@ -10,9 +10,10 @@ import { parseArgs } from "node:util";
 import { chartProgramsObstacle, ensureChartPrograms } from "./chart-programs.mjs";
 import { ensurePrograms, programsObstacle } from "./cluster-programs.mjs";
 import { missingPackages } from "./debian-packages.mjs";
+import { ensureImage } from "./image.mjs";
 import { ip } from "./namespaces.mjs";
 import { checkout } from "./npm-packages.mjs";
-import { giveUp } from "./progress.mjs";
+import { CannotGoOn, giveUp } from "./progress.mjs";
 import { setUp } from "./setup.mjs";
 
 /** Each run of vitest: its projects, and what it needs besides Node. */
@@ -20,21 +21,29 @@ const tiers = [
   { name: "unit, property and contract", projects: ["unit", "property", "contract"], needs: [] },
   { name: "chart", projects: ["chart"], needs: ["helm"] },
   { name: "netns", projects: ["netns"], needs: ["kernel"] },
+  { name: "container", projects: ["container"], needs: ["kernel", "engine"] },
 ];
 /** Those that are asked for by name. */
 const named = new Map([
   ...["bench", "picture", "soak"].map((name) => [name, { name, projects: [name], needs: ["kernel"] }]),
   ["differential", { name: "differential", projects: ["netns"], needs: ["kernel"] }],
   ["chart", tiers.find(({ name }) => name === "chart")],
+  ["container", tiers.find(({ name }) => name === "container")],
   ["cluster", { name: "cluster", projects: ["cluster"], needs: ["programs", "helm"] }],
   ["scale", { name: "scale", projects: ["scale"], needs: ["programs"] }],
 ]);
 /** Why a need cannot be met here; undefined when it can. */
-const obstacles = { kernel: kernelObstacle, helm: chartProgramsObstacle, programs: programsObstacle };
-/** The folders of programs that tests find by a variable. */
-const folders = {
+const obstacles = {
+  kernel: kernelObstacle,
+  helm: chartProgramsObstacle,
+  programs: programsObstacle,
+  engine: engineObstacle,
+};
+/** What tests find by a variable: folders of programs, and the archive of the image. */
+const built = {
   helm: ["KNOCKGATE_CHART_PROGRAMS", ensureChartPrograms],
   programs: ["KUBEBUILDER_ASSETS", ensurePrograms],
+  engine: ["KNOCKGATE_IMAGE", ensureImage],
 };
 
 const isCi = process.env.CI === "true";
@@ -87,6 +96,20 @@ function kernelObstacle() {
   }
 }
 
+/** A Docker engine of our own, and the image that it builds. */
+function engineObstacle() {
+  if (process.getuid() !== 0) return "root";
+  const missing = missingPackages("container");
+  return missing.length === 0 ? undefined : `the Debian packages ${missing.join(", ")}`;
+}
+
+/** Which packages to set up: those of the most that is needed. */
+function purposeOf(needs) {
+  if (process.getuid() !== 0) return "run";
+  if (needs.has("engine")) return "container";
+  return needs.has("kernel") ? "test" : "run";
+}
+
 /** Runs one tier; resolves to whether all its tests passed. On CI the coverage gate is part of the first. */
 function run({ name, projects }) {
   const args = [join(checkout, "node_modules/vitest/vitest.mjs"), "run", "--passWithNoTests"];
@@ -102,10 +125,16 @@ function run({ name, projects }) {
 
 async function runAll() {
   const needs = new Set(wanted.flatMap((tier) => tier.needs));
-  await setUp(needs.has("kernel") && process.getuid() === 0 ? "test" : "run");
+  await setUp(purposeOf(needs));
   const troubles = new Map([...needs].map((need) => [need, obstacles[need]()]));
-  for (const [need, [variable, ensure]] of Object.entries(folders)) {
-    if (needs.has(need) && troubles.get(need) === undefined) process.env[variable] = await ensure();
+  for (const [need, [variable, ensure]] of Object.entries(built)) {
+    if (!needs.has(need) || troubles.get(need) !== undefined) continue;
+    try {
+      process.env[variable] = await ensure();
+    } catch (error) {
+      if (!(error instanceof CannotGoOn)) throw error;
+      troubles.set(need, `what could not be built: ${error.message}`);
+    }
   }
   const outcomes = [];
   const sayings = [];

@@ -69,7 +69,7 @@ class CaptureChild {
           }),
         );
       } catch (error) {
-        failed.push(`Cannot capture on ${name}: ${(error as Error).message}.`);
+        failed.push(`Cannot capture on ${name}: ${reasonOf(error as Error)}.`);
       }
     }
     const kept = giveUpRoot();
@@ -134,6 +134,11 @@ class CaptureChild {
     };
     leave();
   }
+}
+
+/** libpcap's words, and where the kernel refuses a packet socket (packet(7)) what is missing. */
+function reasonOf({ message }: Error): string {
+  return /not permitted/.test(message) ? `${message}: give it the capability NET_RAW, or run it as root` : message;
 }
 
 function tell(message: ChildMessage): void {
