@@ -62,6 +62,16 @@ export default defineConfig({
       {
         extends: true,
         test: {
+          name: "node",
+          include: ["test/node/**/*.test.ts"],
+          fileParallelism: false,
+          testTimeout: 120_000,
+          hookTimeout: 120_000,
+        },
+      },
+      {
+        extends: true,
+        test: {
           name: "bench",
           include: ["test/bench/**/*.bench.ts"],
           globalSetup: ["test/bench/bench-run.ts"],

@@ -42,8 +42,18 @@ const toContain = {
   "docker.io": ["/usr/bin/dockerd", "/usr/sbin/dockerd"],
 };
 
+/** What a kubelet needs to run pods, and the program that the pods of the tests are made of. */
+const toRunPods = {
+  "busybox-static": ["/bin/busybox"],
+  containerd: ["/usr/bin/containerd"],
+  "containernetworking-plugins": ["/usr/lib/cni/bridge"],
+  iptables: ["/usr/sbin/iptables"],
+  runc: ["/usr/sbin/runc", "/usr/bin/runc"],
+};
+
 /** Services that some of these packages would start, now and at every boot. */
 const services = {
+  containerd: ["containerd.service"],
   "docker.io": ["docker.service", "docker.socket", "containerd.service"],
   "fwknop-server": ["fwknop-server.service"],
   knockd: ["knockd.service"],
@@ -51,10 +61,15 @@ const services = {
   prometheus: ["prometheus.service"],
 };
 
-/** By purpose: building and running the gateway, the tests in network namespaces, those in containers. */
-const purposes = { run: toRun, test: { ...toRun, ...toTest }, container: { ...toRun, ...toTest, ...toContain } };
+/** By purpose, each with what it takes besides: the gateway, tests in network namespaces, in containers, on a real node. */
+const purposes = {
+  run: toRun,
+  test: { ...toRun, ...toTest },
+  container: { ...toRun, ...toTest, ...toContain },
+  node: { ...toRun, ...toTest, ...toContain, ...toRunPods },
+};
 
-/** The packages of a purpose ("run", "test" or "container") that are not there. */
+/** The packages of a purpose ("run", "test", "container" or "node") that are not there. */
 export function missingPackages(purpose) {
   const wanted = purposes[purpose];
   return Object.keys(wanted).filter((name) => !wanted[name].some((file) => existsSync(file)));

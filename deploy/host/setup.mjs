@@ -4,7 +4,7 @@ import { installPackages, missingPackages } from "./debian-packages.mjs";
 import { checkout, ensureBuild, ensurePackages } from "./npm-packages.mjs";
 import { CannotGoOn } from "./progress.mjs";
 
-/** Sets up for a purpose: "run" (gateway and demo), "test" (the network tests' programs as well), "container" (a Docker engine too). */
+/** Sets up for a purpose: "run" (gateway and demo), "test" (the network tests' programs as well), "container" (a Docker engine too), "node" (what runs pods as well). */
 export async function setUp(purpose) {
   requireNode();
   requireLinux();

@@ -5,10 +5,11 @@
 // (`npm run soak -- --minutes 5 --seed 7`), `npm run test:differential` for more random scripts beside the real knockd,
 // `npm run picture` for the picture of the dashboard in docs/.
 import { spawn, spawnSync } from "node:child_process";
+import { existsSync, readdirSync } from "node:fs";
 import { join } from "node:path";
 import { parseArgs } from "node:util";
 import { chartProgramsObstacle, ensureChartPrograms } from "./chart-programs.mjs";
-import { ensurePrograms, programsObstacle } from "./cluster-programs.mjs";
+import { ensureNodePrograms, ensurePrograms, nodeProgramsObstacle, programsObstacle } from "./cluster-programs.mjs";
 import { missingPackages } from "./debian-packages.mjs";
 import { ensureImage } from "./image.mjs";
 import { ip } from "./namespaces.mjs";
@@ -25,12 +26,18 @@ const tiers = [
 ];
 /** Those that are asked for by name. */
 const named = new Map([
-  ...["bench", "picture", "soak"].map((name) => [name, { name, projects: [name], needs: ["kernel"] }]),
-  ["differential", { name: "differential", projects: ["netns"], needs: ["kernel"] }],
-  ["chart", tiers.find(({ name }) => name === "chart")],
-  ["container", tiers.find(({ name }) => name === "container")],
-  ["cluster", { name: "cluster", projects: ["cluster"], needs: ["programs", "helm"] }],
-  ["scale", { name: "scale", projects: ["scale"], needs: ["programs"] }],
+  ...["bench", "picture", "soak"].map((name) => [name, [{ name, projects: [name], needs: ["kernel"] }]]),
+  ["differential", [{ name: "differential", projects: ["netns"], needs: ["kernel"] }]],
+  ["chart", tiers.filter(({ name }) => name === "chart")],
+  ["container", tiers.filter(({ name }) => name === "container")],
+  [
+    "cluster",
+    [
+      { name: "cluster", projects: ["cluster"], needs: ["programs", "helm"] },
+      { name: "node", projects: ["node"], needs: ["kernel", "node", "engine"] },
+    ],
+  ],
+  ["scale", [{ name: "scale", projects: ["scale"], needs: ["programs"] }]],
 ]);
 /** Why a need cannot be met here; undefined when it can. */
 const obstacles = {
@@ -38,19 +45,21 @@ const obstacles = {
   helm: chartProgramsObstacle,
   programs: programsObstacle,
   engine: engineObstacle,
+  node: nodeObstacle,
 };
 /** What tests find by a variable: folders of programs, and the archive of the image. */
 const built = {
   helm: ["KNOCKGATE_CHART_PROGRAMS", ensureChartPrograms],
   programs: ["KUBEBUILDER_ASSETS", ensurePrograms],
   engine: ["KNOCKGATE_IMAGE", ensureImage],
+  node: ["KUBEBUILDER_ASSETS", ensureNodePrograms],
 };
 
 const isCi = process.env.CI === "true";
 const reports = process.env.KNOCKGATE_REPORTS;
 const [first, ...rest] = process.argv.slice(2);
-const wanted = named.has(first) ? [named.get(first)] : tiers;
 const filters = filtersOf();
+const wanted = (named.get(first) ?? tiers).filter(hasWanted);
 
 function filtersOf() {
   if (first === "soak") return numbersFor("SOAK", { minutes: undefined, seed: undefined }, []);
@@ -64,6 +73,16 @@ function filtersOf() {
 function benchFilters() {
   if (rest.includes("--page")) process.env.KNOCKGATE_BENCH_PAGE = "1";
   return rest.filter((argument) => argument !== "--page").map((part) => `test/bench/${part}`);
+}
+
+/** Whether a tier has a file among those asked for by a part of their name: what others need is then not set up. */
+function hasWanted({ projects }) {
+  if (filters.length === 0 || filters.some((filter) => filter.startsWith("-"))) return true;
+  const folders = projects.map((project) => `test/${project}`).filter((folder) => existsSync(join(checkout, folder)));
+  const filesOf = (folder) =>
+    readdirSync(join(checkout, folder), { recursive: true }).map((name) => `${folder}/${name}`);
+  const files = folders.flatMap(filesOf);
+  return folders.length === 0 || filters.some((filter) => files.some((file) => file.includes(filter)));
 }
 
 /** How long a test takes and what it begins with goes to it through the environment; there is nothing to choose from. */
@@ -103,9 +122,16 @@ function engineObstacle() {
   return missing.length === 0 ? undefined : `the Debian packages ${missing.join(", ")}`;
 }
 
+/** What a real node is made of, besides an image to run on it. */
+function nodeObstacle() {
+  const missing = missingPackages("node");
+  return missing.length === 0 ? nodeProgramsObstacle() : `the Debian packages ${missing.join(", ")}`;
+}
+
 /** Which packages to set up: those of the most that is needed. */
 function purposeOf(needs) {
   if (process.getuid() !== 0) return "run";
+  if (needs.has("node")) return "node";
   if (needs.has("engine")) return "container";
   return needs.has("kernel") ? "test" : "run";
 }

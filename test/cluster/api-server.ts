@@ -23,7 +23,7 @@ export interface ApiServerOptions {
 }
 
 /** Names the API server in its own records (TEST-NET-1, RFC 5737), where it takes no loopback address. Nobody sends to it. */
-const advertisedAddress = "192.0.2.1";
+export const advertisedAddress = "192.0.2.1";
 const issuer = "https://kubernetes.default.svc.cluster.local";
 
 /** An API server that can be killed and started again with the same address, certificate and tokens. */

@@ -1,3 +1,4 @@
+import { join } from "node:path";
 import { removeLeftovers } from "../netns/leftovers.ts";
 import { ApiServer, type ApiServerOptions } from "./api-server.ts";
 import { Cluster } from "./cluster.ts";
@@ -5,8 +6,8 @@ import { Etcd } from "./etcd.ts";
 import { RunSite } from "./run-site.ts";
 
 /**
- * etcd and an API server of their own on loopback, for tests that break them; the others share one (`sharedCluster`). No
- * controller manager runs: nothing is garbage collected, a deleted namespace stays, and a new one gets no service account.
+ * etcd and an API server of their own on loopback, for tests that break them; the others share one (`sharedCluster`). Unless
+ * controllers are started nothing is garbage collected, a deleted namespace stays, and a new one gets no service account.
  */
 export class ControlPlane {
   readonly cluster: Cluster;
@@ -35,6 +36,19 @@ export class ControlPlane {
       await site.remove();
       throw error;
     }
+  }
+
+  /** Also runs what acts on objects: the controllers, and the scheduler. They end with the rest. */
+  startControllers(): void {
+    const { folder } = this.site;
+    const shared = [`--kubeconfig=${this.cluster.kubeconfig}`, "--leader-elect=false", "--secure-port=0"];
+    this.site.start("kube-scheduler", shared);
+    this.site.start("kube-controller-manager", [
+      ...shared,
+      "--use-service-account-credentials",
+      `--service-account-private-key-file=${join(folder, "service-account.key")}`,
+      `--root-ca-file=${join(folder, "certificates/apiserver.crt")}`,
+    ]);
   }
 
   /** Ends both and removes what they wrote. */
