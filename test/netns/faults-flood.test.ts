@@ -71,6 +71,7 @@ describe("the same against SPOOFED first knocks of a victim's address", () => {
   test.each([
     { name: "1,000 a second", kinds: () => [ofVictim()], rate: 1000 },
     { name: "10,000 a second", kinds: () => [ofVictim()], rate: 10_000 },
+    { name: "1,000 a second among 100,000 of junk from 1,000,000 sources", kinds: amongJunk, rate: perSecond },
   ])(
     "$name: the victim still gets in within a few tries",
     async ({ name, kinds, rate }) => {
@@ -103,6 +104,10 @@ describe("the same against SPOOFED first knocks of a victim's address", () => {
 
   function ofVictim(): SpoofedPackets {
     return firstSteps({ first: clients.ipv4, count: 1 });
+  }
+
+  function amongJunk(): readonly SpoofedPackets[] {
+    return junk().flatMap((kind, at) => (at % 99 === 0 ? [ofVictim(), kind] : [kind]));
   }
 
   function knockgate(...args: string[]): Promise<RunResult> {
