@@ -78,7 +78,7 @@ test("every option but those that make no sense in a pod has a value of its own"
   for (const arg of args) seen.add(arg.replace(/^--|=.*/g, ""));
   const left = optionNames.filter((name) => !seen.has(name));
   // A socket is the pod's own business; node-name comes by the environment; commands and knockd.conf go through extraArgs.
-  expect(left).toEqual(["knockd-conf", "node-name", "kubeconfig", "allow-commands", "socket"]);
+  expect(left).toEqual(["knockd-conf", "node-name", "kubeconfig", "capture", "log-prefix", "allow-commands", "socket"]);
 });
 
 test.each(Object.entries(shapes))("policies in the values of the shape %s are sound", async (_name, values) => {

@@ -190,6 +190,7 @@ test("under --default-drop DHCP goes on, as client and as server", async () => {
   ];
   for (const [address, sourcePort, port] of told) await visitor.broadcast(address, port, { sourcePort, timeoutMs: 0 });
   expect(await visitor.udp(dropping.ipv4, 2199)).toBe("echo hello");
+  await service.waitForLine(/on 2199\/udp:/, { from }); // the answer may be here before what the service printed
   expect(portsHeard(service, from)).toEqual(["68/udp", "67/udp", "546/udp", "547/udp", "2199/udp"]);
 });
 
