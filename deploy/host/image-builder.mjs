@@ -1,6 +1,5 @@
 // A Docker engine that builds images and touches nothing of this machine's network: no bridge, no rules, no forwarding.
 import { spawn, spawnSync } from "node:child_process";
-import { rmSync } from "node:fs";
 import { join } from "node:path";
 import { setTimeout as pause } from "node:timers/promises";
 import { fileURLToPath } from "node:url";
@@ -23,7 +22,6 @@ export class ImageBuilder {
 
   constructor(folder) {
     const socket = join(folder, "docker.sock");
-    rmSync(socket, { force: true });
     // flock(1): one engine at a time keeps its layers here; a second run waits until the first has built.
     const args = [join(folder, "lock"), "sh", program, folder, ...withoutNetwork];
     this.#engine = spawn("flock", args, { stdio: ["pipe", "pipe", "pipe"] });
@@ -36,9 +34,9 @@ export class ImageBuilder {
     this.#environment = { ...process.env, DOCKER_HOST: `unix://${socket}`, DOCKER_BUILDKIT: "0" };
   }
 
-  /** Resolves when it answers. */
+  /** Resolves when it answers: this engine, and not another run's that still has the lock and listens on the same socket. */
   async ready() {
-    while (this.#ask("version").status !== 0) {
+    while (!this.#output.includes("API listen on") || this.#ask("version").status !== 0) {
       if (this.#engine.exitCode !== null)
         throw new CannotGoOn(`dockerd does not run here:\n${lastLines(this.#output)}`);
       await pause(200);
