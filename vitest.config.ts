@@ -86,7 +86,12 @@ export default defineConfig({
       },
       {
         extends: true,
-        test: { name: "scale", include: ["test/scale/**/*.scale.ts"], fileParallelism: false },
+        test: {
+          name: "scale",
+          include: ["test/scale/**/*.scale.ts"],
+          fileParallelism: false,
+          execArgv: ["--max-old-space-size=8192"], // a thousand doors on five hundred nodes in one process
+        },
       },
       {
         extends: true,

@@ -55,6 +55,8 @@ interface Awaited extends Omit<ReplicatedKnock, "deadlineMicros"> {
   /** Once it is created. */
   uid: string | undefined;
   isCancelled: boolean;
+  /** Whether a grant that was made late has been given up for this one. */
+  isReplaced: boolean;
   /** Until the API is asked for a grant that the watch does not show. */
   timer?: Timer;
 }
@@ -87,7 +89,14 @@ export class AwaitedGrants {
   add(knock: ReplicatedKnock): void {
     const { policy, source, packet } = knock;
     const name = grantNameOf(policy, source, packet);
-    const awaited = { ...knock, name, door: doorKey(policy.id, source), uid: undefined, isCancelled: false };
+    const awaited = {
+      ...knock,
+      name,
+      door: doorKey(policy.id, source),
+      uid: undefined,
+      isCancelled: false,
+      isReplaced: false,
+    };
     for (const one of this.awaited) {
       if (one.name !== name || one.uid !== undefined) continue;
       one.deadlineMicros = Math.max(one.deadlineMicros, knock.deadlineMicros); // the very same packet, and not told yet
@@ -178,8 +187,10 @@ export class AwaitedGrants {
     const { uid = "" } = answer.body.metadata;
     const { policy, source, packet } = awaited;
     if (this.isClosed) return;
-    if (!awaited.isCancelled && this.longerMicros(awaited, answer) > tooLongMicros) {
-      // The server was slow, and time runs from when it has made the object: another takes its place before it goes.
+    if (!awaited.isCancelled && !awaited.isReplaced && this.longerMicros(awaited, answer) > tooLongMicros) {
+      // The server was slow, and time runs from when it has made the object: another takes its place before it goes. Once: a
+      // server that is slow again is overloaded, and every node that asked it over and over would keep it so.
+      awaited.isReplaced = true;
       const tooLong = { ...addressOf(awaited), uid };
       awaited.name = grantNameOf(policy, source, packet, `instead of ${uid}`);
       await this.create(awaited, signal);

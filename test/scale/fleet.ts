@@ -68,9 +68,9 @@ export class Fleet {
     agent?.knock(`${this.namespace}/${clusterPolicy}`, `198.18.${index >> 8}.${index & 255}`);
   }
 
-  /** How many doors are open on the node that has fewest. */
-  get fewestDoors(): number {
-    return Math.min(...this.agents.map(({ openDoors }) => openDoors));
+  /** How many doors are open on all nodes together. */
+  get openDoors(): number {
+    return this.agents.reduce((sum, { openDoors }) => sum + openDoors, 0);
   }
 
   /** Requests that had to be made again. */

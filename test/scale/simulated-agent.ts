@@ -72,7 +72,7 @@ export class SimulatedAgent {
     const nodeUid = () => this.node.uid;
     this.row = new NodeStatus({ client, clock, random, node: name, nodeUid, claim: async () => this.claim(), failed });
     this.granter = new Granter({
-      gate: new FakeGate(),
+      gate: new ForgetfulGate(),
       clock,
       connections: { cut: async () => undefined },
       report: { grant: () => undefined, active: () => undefined },
@@ -138,7 +138,9 @@ export class SimulatedAgent {
   }
 
   private take(snapshot: Snapshot): void {
-    this.policies = compiledOnce(snapshot.documents);
+    const policies = compiledOnce(snapshot.documents);
+    if (policies === this.policies) return; // the same again, as after a status was written
+    this.policies = policies;
     this.granter.usePolicies(this.policies);
     this.replicator.usePolicies(this.policies);
   }
@@ -151,6 +153,15 @@ export class SimulatedAgent {
     });
     const policies = { accepted: this.policies.length, rejected: 0, rejections: [] };
     return { conditions, fields: { nodeName: this.name, mode: "enforce", policies, grants: this.openDoors } };
+  }
+}
+
+/** Keeps what is open, and not how it came to be. */
+class ForgetfulGate extends FakeGate {
+  override async commit(changes: Parameters<FakeGate["commit"]>[0]): ReturnType<FakeGate["commit"]> {
+    const results = await super.commit(changes);
+    this.commits.length = 0;
+    return results;
   }
 }
 

@@ -370,6 +370,16 @@ describe("without the API", () => {
     expect(b.events.map(({ kind }) => kind)).toEqual(["added", "shortened"]);
   });
 
+  test("an API that is slow each time is asked for two grants, not for one after the other", async () => {
+    const [a, b] = await twoNodes();
+    api.beforeCreate = () => clock.advance(3000);
+    await a.knock(ssh, alice);
+    await pass(1000);
+    expect(api.writes.filter((write) => write.startsWith("create"))).toHaveLength(2);
+    expect(names()).toHaveLength(1);
+    expect(b.left).toBeLessThanOrEqual(27.5); // three seconds too long, and not more than its policy allows from then on
+  });
+
   test("a door whose time is over meanwhile makes no grant", async () => {
     const a = await start();
     api.fail("knockgrants", "unreachable");
