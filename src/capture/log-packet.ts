@@ -1,7 +1,7 @@
 import { isIpv4Source, isIpv6Source } from "../decode/ip.ts";
 import { type DropReason, protocolNumber, tcpFlag } from "../decode/knock.ts";
 import type { KnockBuffer } from "../decode/knock-buffer.ts";
-import { parseAddress } from "../policy/address.ts";
+import { familyOf, parseAddress } from "../policy/address.ts";
 
 /**
  * What the kernel says of a packet (net/netfilter/nf_log_syslog.c), behind the prefix of the rule:
@@ -44,7 +44,7 @@ function readAddresses(sourceText: string, targetText: string, knock: KnockBuffe
   knock.source.set(source);
   knock.target.set(target);
   if (!isSix) return isIpv4Source(source[3] ?? 0, false);
-  return isIpv6Source(source, false) && !(target[0] === 0 && target[1] === 0 && target[2] === 0xffff);
+  return isIpv6Source(source, false) && familyOf(target) === "ipv6";
 }
 
 function readTcp(text: string, knock: KnockBuffer): DropReason | undefined {

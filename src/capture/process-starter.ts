@@ -47,35 +47,24 @@ export const ipCommand: LinkCommands = {
         error === null ? resolve(output) : reject(error),
       );
     }),
-  followChanges: (changed, ended) => {
-    const monitor = spawn("sh", ["-c", dyingWithUs, "sh", "ip", "monitor", "link", "address"], {
-      env: { PATH: searchPath },
-      stdio: ["ignore", "pipe", "ignore"],
-    });
-    let over = false;
-    const end = () => {
-      if (!over) ended();
-      over = true;
-    };
-    monitor.stdout.on("data", changed);
-    monitor.on("error", end);
-    monitor.on("exit", end);
-    return {
-      stop: () => {
-        over = true;
-        monitor.kill("SIGKILL");
-      },
-    };
-  },
+  followChanges: (changed, ended) => follow("ip", ["monitor", "link", "address"], changed, ended),
 };
 
 /** Follows the journal: tells what was printed, and once that it has ended, with the last it said. */
 export type FollowJournal = (printed: (chunk: Uint8Array) => void, ended: (why: string) => void) => Following;
 
 /** The real journalctl(1): the kernel's messages of this boot from now on, one JSON object a line. */
-export const followJournal: FollowJournal = (printed, ended) => {
-  const args = ["--dmesg", "--follow", "--lines=0", "--output=json"];
-  const journal = spawn("sh", ["-c", dyingWithUs, "sh", "journalctl", ...args], {
+export const followJournal: FollowJournal = (printed, ended) =>
+  follow("journalctl", ["--dmesg", "--follow", "--lines=0", "--output=json"], printed, ended);
+
+/** Follows a program that ends with the agent; `ended` is told once, with the last line it said on standard error or why it is not there. */
+function follow(
+  program: string,
+  args: readonly string[],
+  printed: (chunk: Uint8Array) => void,
+  ended: (why: string) => void,
+): Following {
+  const child = spawn("sh", ["-c", dyingWithUs, "sh", program, ...args], {
     env: { PATH: searchPath },
     stdio: ["ignore", "pipe", "pipe"],
   });
@@ -85,19 +74,19 @@ export const followJournal: FollowJournal = (printed, ended) => {
     if (!over) ended(why);
     over = true;
   };
-  journal.stdout.on("data", printed);
-  journal.stderr.setEncoding("utf8").on("data", (text: string) => {
+  child.stdout.on("data", printed);
+  child.stderr.setEncoding("utf8").on("data", (text: string) => {
     said = `${said}${text}`.slice(-200);
   });
-  journal.on("error", (error) => end(error.message));
-  journal.on("close", () => end(said.trim().split("\n").at(-1) ?? ""));
+  child.on("error", (error) => end(error.message));
+  child.on("close", () => end(said.trim().split("\n").at(-1) ?? ""));
   return {
     stop: () => {
       over = true;
-      journal.kill("SIGKILL");
+      child.kill("SIGKILL");
     },
   };
-};
+}
 
 /**
  * Starts the capture child: messages go to its standard input and come from its standard output, a line each; descriptor 3

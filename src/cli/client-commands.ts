@@ -7,7 +7,7 @@ import { addConvert } from "./convert-command.ts";
 import { addGrants, addRevoke } from "./door-clients.ts";
 import { addHunt } from "./hunt-usage.ts";
 import { addKnock } from "./knock-command.ts";
-import { outputOption, readAddress } from "./usage-parts.ts";
+import { collected, outputOption, readAddress } from "./usage-parts.ts";
 import { addWatch } from "./watch-client.ts";
 import { example, type Wiring } from "./wiring.ts";
 
@@ -56,12 +56,11 @@ function addReplay(program: Command, { io, commands, finish }: Wiring): void {
   );
   const configs = new Option("--config <PATH>", "a file or folder with policies; may be repeated");
   const knockdConfs = new Option("--knockd-conf <PATH>", "a knockd.conf; may be repeated");
-  const collect = (text: string, before: readonly string[] = []) => [...before, text];
   replay
     .description("Tells who would have been let in by the packets of a capture file. Offline, needs no privileges.")
     .argument("<file>", "a capture in pcap format")
-    .addOption(configs.argParser<readonly string[]>(collect))
-    .addOption(knockdConfs.argParser<readonly string[]>(collect))
+    .addOption(configs.argParser<readonly string[]>(collected))
+    .addOption(knockdConfs.argParser<readonly string[]>(collected))
     .addOption(locals.argParser<readonly Address[]>((text, before = []) => [...before, readAddress(replay, text)]))
     .addOption(outputOption("one object a line with at, source, sequence"))
     .addHelpText(

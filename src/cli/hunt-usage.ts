@@ -3,6 +3,7 @@ import { defaultWindows } from "../hunt/hunter.ts";
 import { defaultScore } from "../hunt/score.ts";
 import { formatDuration, parseDuration } from "../policy/duration.ts";
 import type { HuntArguments, OutputFormat } from "./command-io.ts";
+import { collected, outputOption } from "./usage-parts.ts";
 import { example, type Wiring } from "./wiring.ts";
 
 interface HuntFlags {
@@ -53,14 +54,13 @@ export function addHunt(program: Command, { io, commands, finish }: Wiring): voi
 }
 
 function options(): Option[] {
-  const collect = (text: string, before: readonly string[] = []) => [...before, text];
   const duration = (flags: string, means: string, micros: number) =>
     new Option(flags, means).argParser(readDuration).default(micros, formatDuration(micros));
   return [
     new Option(
       "--interface <NAME>",
       "listen here until interrupted, and print what is found; may be repeated",
-    ).argParser<readonly string[]>(collect),
+    ).argParser<readonly string[]>(collected),
     new Option(
       "--sockets",
       "instead list who holds raw and packet sockets here, with their filters; 1 when one is not known",
@@ -70,9 +70,7 @@ function options(): Option[] {
     new Option("--min-score <N>", "what scores less, of 100, is not reported")
       .argParser(readScore)
       .default(defaultScore),
-    new Option("-o, --output <format>", "a table for people, or json: one object a line")
-      .choices(["table", "json"])
-      .default("table"),
+    outputOption("one object a line"),
   ];
 }
 

@@ -1,4 +1,3 @@
-import { conditionsOf } from "../kubernetes/condition.ts";
 import type { KubeObject } from "../kubernetes/resource.ts";
 import { formatAddress } from "../policy/address.ts";
 import { formatPort } from "../policy/port.ts";
@@ -30,7 +29,7 @@ export interface KubeGrantRow {
 export function grantRowsOf(objects: readonly KubeObject[], serverMicros: number | undefined): readonly KubeGrantRow[] {
   const rows = objects.flatMap((object) => {
     const grant = readGrant(object);
-    return grant === undefined ? [] : [rowOf(grant, object, serverMicros)];
+    return grant === undefined ? [] : [rowOf(grant, serverMicros)];
   });
   return rows.sort(
     (one, other) =>
@@ -38,10 +37,10 @@ export function grantRowsOf(objects: readonly KubeObject[], serverMicros: number
   );
 }
 
-function rowOf(grant: ReadGrant, object: KubeObject, serverMicros: number | undefined): KubeGrantRow {
+function rowOf(grant: ReadGrant, serverMicros: number | undefined): KubeGrantRow {
   const { namespace, name, spec } = grant;
-  const refusal = conditionsOf(object).find(({ type, status }) => type === "Accepted" && status === "False");
-  const until = untilOf(grant, object);
+  const refusal = grant.status.conditions.find(({ type, status }) => type === "Accepted" && status === "False");
+  const until = untilOf(grant);
   const left = until === undefined || serverMicros === undefined ? undefined : (until - serverMicros) / 1e6;
   return {
     source: formatAddress(spec.source),
@@ -61,9 +60,8 @@ function stateOf(left: number | undefined): KubeGrantRow["state"] {
 }
 
 /** By the server's clock, in microseconds: what agents have written, else what the grant says itself. */
-function untilOf({ bornMicros, spec }: ReadGrant, object: KubeObject): number | undefined {
-  const written = (object as { readonly status?: { readonly until?: unknown } }).status?.until;
-  const untilMs = typeof written === "string" ? Date.parse(written) : Number.NaN;
+function untilOf({ bornMicros, spec, status }: ReadGrant): number | undefined {
+  const untilMs = Date.parse(status.until ?? "");
   if (!Number.isNaN(untilMs)) return untilMs * 1000;
   if (spec.forMicros === undefined) return undefined;
   return spec.forMicros === 0 ? Infinity : bornMicros + spec.forMicros;

@@ -2,7 +2,7 @@ import { systemClock } from "../clock.ts";
 import { type Answer, ApiClient, type ObjectList } from "../kubernetes/api-client.ts";
 import { ApiError } from "../kubernetes/api-error.ts";
 import type { Credentials } from "../kubernetes/credentials.ts";
-import type { ResourceKind } from "../kubernetes/resource.ts";
+import { knockKinds } from "../kubernetes/resource.ts";
 import type { KubeScope } from "./command-io.ts";
 
 /** What a person asks the Kubernetes API, and where. */
@@ -38,9 +38,8 @@ export async function listKnock(
   namespace: string | undefined,
   signal: AbortSignal,
 ): Promise<Answer<ObjectList>> {
-  const kind: ResourceKind = { group: "knockgate.io", version: "v1alpha1", plural };
   try {
-    return await client.list({ kind, namespace }, signal);
+    return await client.list({ kind: knockKinds[plural], namespace }, signal);
   } catch (error) {
     if (!(error instanceof ApiError) || error.code !== "missing") throw error;
     const sentence = `The Kubernetes API does not know ${plural}.knockgate.io: kubectl apply -f deploy/crd.yaml, or name another cluster with --context.`;

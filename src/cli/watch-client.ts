@@ -4,7 +4,7 @@ import { addOptions, readSocket } from "./agent-commands.ts";
 import { agentSelector } from "./agent-pods.ts";
 import type { KubeWatchArguments, OutputFormat, WatchArguments } from "./command-io.ts";
 import { addKubeOptions, readKubeScope } from "./kube-options.ts";
-import { outputOption, readAddress } from "./usage-parts.ts";
+import { collected, outputOption, readAddress } from "./usage-parts.ts";
 import { type DoorWiring, example } from "./wiring.ts";
 
 interface WatchFlags {
@@ -54,11 +54,10 @@ export function addWatch(program: Command, { guise, wiring }: DoorWiring): void 
 }
 
 function addNodeOptions(watch: Command, note: string): void {
-  const collect = (text: string, before: readonly string[] = []) => [...before, text];
   watch
     .addOption(
       new Option("--node <NAME>", `${note}only the agent of this node; may be repeated`).argParser<readonly string[]>(
-        collect,
+        collected,
       ),
     )
     .addOption(new Option("-l, --selector <LABELS>", `${note}the labels of the agents' pods`).default(agentSelector));

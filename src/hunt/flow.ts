@@ -1,4 +1,5 @@
 import { protocolNumber } from "../decode/knock.ts";
+import { icmpNumber } from "../decode/packet.ts";
 
 /** What a packet that nobody answered was: the ordinary first packet of a connection, a datagram, or something stranger. */
 export const carriers = ["syn", "udp", "odd-flags", "icmp"] as const;
@@ -42,7 +43,8 @@ export function icmpPort(type: number, bytes: number): number {
 
 /** The IP protocol of a carrier. */
 export function protocolOf(carrier: Carrier): number {
-  return carrier === "udp" ? protocolNumber.udp : carrier === "icmp" ? 1 : protocolNumber.tcp;
+  if (carrier === "icmp") return icmpNumber.four;
+  return carrier === "udp" ? protocolNumber.udp : protocolNumber.tcp;
 }
 
 /** As a person reads it. */

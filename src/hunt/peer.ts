@@ -1,7 +1,11 @@
+import type { Packet } from "../decode/packet.ts";
 import { type Carrier, type Flow, protocolOf } from "./flow.ts";
 
 /** More flows than the steps of any sequence; who has more of them unanswered at once scans. */
 const mostFlows = 48;
+
+/** When a packet was seen: on the clock that never goes back, and on the wall. */
+type PacketTimes = Pick<Packet, "atMicros" | "stampMicros">;
 
 /** What one host has lately sent to one other. Owned by the traffic; fixed memory. */
 export class Peer {
@@ -22,7 +26,7 @@ export class Peer {
   }
 
   /** Adds a flow; what is older than `keepMicros` is forgotten, and when there are too many, answered ones first. */
-  add(carrier: Carrier, port: number, sourcePort: number, at: Moment, keepMicros: number): Flow {
+  add(carrier: Carrier, port: number, sourcePort: number, at: PacketTimes, keepMicros: number): Flow {
     const { flows } = this;
     while (flows.length > 0 && at.atMicros - (flows[0] as Flow).lastMicros > keepMicros) flows.shift();
     if (flows.length >= mostFlows) {
@@ -46,10 +50,4 @@ export class Peer {
     flows.push(flow);
     return flow;
   }
-}
-
-/** When a packet was seen: on the clock that never goes back, and on the wall. */
-interface Moment {
-  readonly atMicros: number;
-  readonly stampMicros: number;
 }

@@ -1,5 +1,5 @@
 import type { Packet } from "../decode/packet.ts";
-import type { Address } from "../policy/address.ts";
+import { type Address, familyOf } from "../policy/address.ts";
 import { type Carrier, type Flow, protocolOf } from "./flow.ts";
 import { flowPort, roleOf } from "./opening-packet.ts";
 import { Peer } from "./peer.ts";
@@ -136,15 +136,14 @@ export class Traffic {
 function isForMany(address: Address): boolean {
   const last = address[3] ?? 0;
   if ((address[0] ?? 0) >>> 24 === 0xff) return true;
-  const isFour = address[0] === 0 && address[1] === 0 && address[2] === 0xffff;
-  return isFour && (last >>> 28 === 14 || last === 0xffffffff);
+  return familyOf(address) === "ipv4" && (last >>> 28 === 14 || last === 0xffffffff);
 }
 
 /** The address as text of fixed length for its family, so that two of them in a row are unambiguous. */
 export function addressKey(address: Address): string {
   const [a = 0, b = 0, c = 0, d = 0] = address;
   const last = String.fromCharCode(d >>> 16, d & 0xffff);
-  if (a === 0 && b === 0 && c === 0xffff) return last;
+  if (familyOf(address) === "ipv4") return last;
   return String.fromCharCode(a >>> 16, a & 0xffff, b >>> 16, b & 0xffff, c >>> 16, c & 0xffff) + last;
 }
 

@@ -1,3 +1,5 @@
+import { apiTime } from "./resource.ts";
+
 /** One condition of a status, as metav1.Condition has it. */
 export interface StatusCondition {
   readonly type: string;
@@ -20,8 +22,7 @@ export function conditionFrom(
   wallMicros: number,
 ): StatusCondition {
   const same = before.find(({ type, status }) => type === claim.type && status === claim.status);
-  const now = new Date(wallMicros / 1000).toISOString().replace(/\.\d+Z$/, "Z");
-  return { ...claim, lastTransitionTime: same?.lastTransitionTime ?? now };
+  return { ...claim, lastTransitionTime: same?.lastTransitionTime ?? apiTime(wallMicros) };
 }
 
 /** Whether both say the same, whenever they began to. Pure. */

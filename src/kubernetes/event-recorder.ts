@@ -12,7 +12,7 @@
 import type { Clock, Timer } from "../clock.ts";
 import type { ApiClient } from "./api-client.ts";
 import { ApiError, type ApiErrorCode } from "./api-error.ts";
-import type { ObjectMetadata, ResourceKind } from "./resource.ts";
+import { apiTime, type ObjectMetadata, type ResourceKind } from "./resource.ts";
 import { TokenBucket } from "./token-bucket.ts";
 import { WriteQueue } from "./write-queue.ts";
 
@@ -141,7 +141,7 @@ export class EventRecorder {
   private async add(one: Series, more: number, signal: AbortSignal): Promise<boolean> {
     const { name, subject } = one;
     if (name === undefined) return false;
-    const body = { count: one.count + more, lastTimestamp: timeOf(one.lastWallMicros) };
+    const body = { count: one.count + more, lastTimestamp: apiTime(one.lastWallMicros) };
     const address = { kind: events, namespace: subject.namespace, name };
     try {
       await this.options.client.patch(address, { kind: "merge", body }, signal);
@@ -195,15 +195,10 @@ function eventOf(one: Series, count: number, { clock, host }: EventRecorderOptio
     reason,
     message,
     count,
-    firstTimestamp: timeOf(firstWallMicros),
-    lastTimestamp: timeOf(lastWallMicros),
+    firstTimestamp: apiTime(firstWallMicros),
+    lastTimestamp: apiTime(lastWallMicros),
     source: { component: "knockgate", host },
     reportingComponent: "knockgate",
     reportingInstance: host,
   };
-}
-
-/** metav1.Time has whole seconds. */
-function timeOf(wallMicros: number): string {
-  return new Date(wallMicros / 1000).toISOString().replace(/\.\d+Z$/, "Z");
 }

@@ -2,9 +2,9 @@ import type { Clock, Timer } from "../clock.ts";
 import type { ApiClient } from "./api-client.ts";
 import { ApiError } from "./api-error.ts";
 import { type ConditionClaim, conditionFrom, conditionsOf, type StatusCondition } from "./condition.ts";
-import type { ResourceKind } from "./resource.ts";
+import { knockKinds } from "./resource.ts";
 
-const knockNodes: ResourceKind = { group: "knockgate.io", version: "v1alpha1", plural: "knocknodes" };
+const knockNodes = knockKinds.knocknodes;
 const manager = "knockgate-node";
 /** How often it is looked whether there is something to write, and so how often is written at the most. */
 const lookMs = 10_000;

@@ -6,6 +6,17 @@ export interface ResourceKind {
   readonly plural: string;
 }
 
+/** Knockgate's own kinds. */
+export const knockKinds = {
+  knocksequences: knockKind("knocksequences"),
+  knocknodes: knockKind("knocknodes"),
+  knockgrants: knockKind("knockgrants"),
+};
+
+function knockKind(plural: string): ResourceKind {
+  return { group: "knockgate.io", version: "v1alpha1", plural };
+}
+
 /** All objects of a kind, of one namespace or of all; for a kind without namespaces simply all. */
 export interface Collection {
   readonly kind: ResourceKind;
@@ -52,4 +63,9 @@ export function pathOf(of: Collection | ObjectAddress): string {
   parts.push(plural);
   if ("name" in of) parts.push(of.name, ...(of.subresource === undefined ? [] : [of.subresource]));
   return `/${parts.map(encodeURIComponent).join("/")}`;
+}
+
+/** A time as the API writes it (metav1.Time): RFC 3339 with whole seconds, of microseconds since the epoch. */
+export function apiTime(micros: number): string {
+  return new Date(micros / 1000).toISOString().replace(/\.\d+Z$/, "Z");
 }

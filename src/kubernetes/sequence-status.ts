@@ -2,10 +2,10 @@ import type { Clock } from "../clock.ts";
 import type { ObjectVerdict } from "../policy/object-verdict.ts";
 import type { ApiClient } from "./api-client.ts";
 import { type ConditionClaim, conditionFrom, conditionsOf, saysSame } from "./condition.ts";
-import type { KubeObject, ResourceKind } from "./resource.ts";
+import { type KubeObject, knockKinds } from "./resource.ts";
 import { WriteQueue, type WriteQueueOptions } from "./write-queue.ts";
 
-const sequences: ResourceKind = { group: "knockgate.io", version: "v1alpha1", plural: "knocksequences" };
+const sequences = knockKinds.knocksequences;
 /** Whose fields of the status these are (server-side apply); the same for all agents, of whom one writes at a time. */
 const manager = "knockgate";
 /** Twenty objects a second at the most: 2,000 policies after an upgrade that words it differently take 100 s. */

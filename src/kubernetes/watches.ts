@@ -2,7 +2,7 @@ import type { Clock } from "../clock.ts";
 import type { ApiClient, Selection } from "./api-client.ts";
 import { type Objects, Reflector } from "./reflector.ts";
 import type { Condition, ReflectorReport, WatchedResource } from "./reflector-report.ts";
-import type { ResourceKind } from "./resource.ts";
+import { knockKinds, type ResourceKind } from "./resource.ts";
 
 /** Who is told what a watch sees. */
 export interface WatchListener {
@@ -21,11 +21,11 @@ export interface WatchesOptions {
 
 /** The kinds that are watched. */
 const kinds: Readonly<Record<WatchedResource, ResourceKind>> = {
-  knocksequences: { group: "knockgate.io", version: "v1alpha1", plural: "knocksequences" },
+  knocksequences: knockKinds.knocksequences,
   configmaps: { group: "", version: "v1", plural: "configmaps" },
   secrets: { group: "", version: "v1", plural: "secrets" },
   nodes: { group: "", version: "v1", plural: "nodes" },
-  knockgrants: { group: "knockgate.io", version: "v1alpha1", plural: "knockgrants" },
+  knockgrants: knockKinds.knockgrants,
 };
 
 /** Whoever waits for a first look, at a start or at a new Secret, waits no longer than this for an API that does not answer. */

@@ -1,5 +1,6 @@
 import type { Clock, Timer } from "../clock.ts";
 import { type Address, sameAddress } from "../policy/address.ts";
+import { isoTime } from "./audit-log.ts";
 
 /** What `knockgate watch` shows. Times are ISO 8601; a step is a count, never a port. */
 export interface WatchEvent {
@@ -144,7 +145,7 @@ class Watcher {
     this.timer = undefined;
     const count = this.missed;
     this.missed = 0;
-    const time = new Date(this.clock.wallMicros() / 1000).toISOString();
+    const time = isoTime(this.clock.wallMicros());
     this.listener({ time, kind: "dropped", count, reason: "there were too many to show" });
   }
 }

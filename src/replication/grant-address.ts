@@ -1,7 +1,7 @@
-import type { ObjectAddress } from "../kubernetes/resource.ts";
+import { knockKinds, type ObjectAddress } from "../kubernetes/resource.ts";
 
 /** KnockGrants, as the API's paths name them. */
-export const grantKind = { group: "knockgate.io", version: "v1alpha1", plural: "knockgrants" };
+export const grantKind = knockKinds.knockgrants;
 
 /** One KnockGrant and no other that has its name before or after it. */
 export interface GrantAddress {

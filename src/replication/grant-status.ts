@@ -1,6 +1,7 @@
 import type { Clock } from "../clock.ts";
 import type { ApiClient } from "../kubernetes/api-client.ts";
 import { type ConditionClaim, conditionFrom, saysSame } from "../kubernetes/condition.ts";
+import { apiTime } from "../kubernetes/resource.ts";
 import { WriteQueue, type WriteQueueOptions } from "../kubernetes/write-queue.ts";
 import type { KnownTerms } from "../policy/grant-terms.ts";
 import { reasonOf } from "../policy/object-verdict.ts";
@@ -93,7 +94,7 @@ function claimOf(grant: ReadGrant, terms: KnownTerms): Claim | undefined {
   if (terms === "unknown" || terms === "unreadable") return undefined;
   const claim = (status: ConditionClaim["status"], reason: string, message: string, until?: number): Claim => ({
     condition: { type: "Accepted", status, reason, message: message.slice(0, mostCharacters) },
-    until: until === undefined || until === Infinity ? undefined : timeOf(until),
+    until: until === undefined || until === Infinity ? undefined : apiTime(until),
   });
   if (terms === "missing")
     return claim("Unknown", "SequenceMissing", `There is no KnockSequence ${grant.spec.sequence} in this namespace.`);
@@ -106,9 +107,4 @@ function claimOf(grant: ReadGrant, terms: KnownTerms): Claim | undefined {
   if (leftOut.length === 0) return claim("True", "Accepted", "The policy allows it.", untilMicros);
   const ports = leftOut.map(formatPort).join(", ");
   return claim("True", "AcceptedInPart", `The policy does not open ${ports}; the rest is open.`, untilMicros);
-}
-
-/** RFC 3339 with whole seconds, as the second in which the object was made begins. */
-function timeOf(micros: number): string {
-  return new Date(Math.floor(micros / 1e6) * 1000).toISOString().replace(/\.\d+Z$/, "Z");
 }
