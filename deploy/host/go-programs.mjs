@@ -3,8 +3,8 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { accessSync, constants, existsSync, mkdirSync, readFileSync, renameSync, rmSync, writeFileSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
+import { cacheFolder } from "./cache-folder.mjs";
 import { CannotGoOn, lastLines, longRun } from "./progress.mjs";
 
 /**
@@ -14,7 +14,7 @@ import { CannotGoOn, lastLines, longRun } from "./progress.mjs";
 export class GoPrograms {
   constructor(folderName, programs) {
     /** Where they lie when they are built. */
-    this.folder = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "knockgate", folderName);
+    this.folder = cacheFolder(folderName);
     this.programs = programs;
   }
 

@@ -3,16 +3,16 @@
 import { spawnSync } from "node:child_process";
 import { createHash } from "node:crypto";
 import { existsSync, mkdirSync, readdirSync, readFileSync, renameSync, rmSync, statSync } from "node:fs";
-import { homedir } from "node:os";
 import { join } from "node:path";
 import { ensureBase } from "./base-image.mjs";
+import { cacheFolder } from "./cache-folder.mjs";
 import { ImageBuilder } from "./image-builder.mjs";
 import { checkout } from "./npm-packages.mjs";
 
 /** The name of the image in its archive. */
 export const imageName = "knockgate:test";
 
-const cache = join(process.env.XDG_CACHE_HOME || join(homedir(), ".cache"), "knockgate", "image");
+const cache = cacheFolder("image");
 /** What the Dockerfile copies, and what it is built by; as in .dockerignore. */
 const ingredients = [
   ".dockerignore",

@@ -1,11 +1,13 @@
 import { readFileSync } from "node:fs";
 import { setTimeout as pause } from "node:timers/promises";
 import { expect, test } from "vitest";
+import { sumOfSeries } from "../netns/agent-counts.ts";
 import { AgentProcess } from "../netns/agent-process.ts";
 import { eventually } from "../netns/eventually.ts";
 import { childOf, processUsage } from "../netns/process-usage.ts";
 import { World } from "../netns/world.ts";
 import { tellPart, tellProgress } from "./bench-results.ts";
+import { median } from "./median.ts";
 
 const starts = 5;
 const reloads = 5;
@@ -51,7 +53,7 @@ test("start, memory and idling of an agent with 100 policies", async () => {
     const [after, switchesAfter] = [usage(), switches()];
     const shares = after.map(({ cpuSeconds }, at) => (cpuSeconds - (before[at]?.cpuSeconds ?? 0)) / idleSeconds);
     const woken = switchesAfter.map((count, at) => (count - (switchesBefore[at] ?? 0)) / idleSeconds);
-    const startMs = middle(times);
+    const startMs = median(times);
     const resident = after.reduce((sum, { residentMiB }) => sum + residentMiB, 0);
     const idle = shares.reduce((sum, share) => sum + share, 0);
     tellPart({
@@ -60,7 +62,7 @@ test("start, memory and idling of an agent with 100 policies", async () => {
       rows: ["agent", "capture child"].map((process, at) => ({
         process,
         "start ms": at === 0 ? startMs : "",
-        "bare node ms": at === 0 ? middle(bare) : "",
+        "bare node ms": at === 0 ? median(bare) : "",
         residentMiB: after[at]?.residentMiB ?? Number.NaN,
         "idle, % of a core": (shares[at] ?? Number.NaN) * 100,
         "wake-ups a second": woken[at] ?? Number.NaN,
@@ -119,11 +121,7 @@ test("a reload of 1,000 policies while knocks come in", async () => {
       }
       await loaded;
     }
-    const granted = async () => {
-      const { body } = await agent.http("/metrics");
-      const lines = body.split("\n").filter((line) => /^knockgate_grants_total\{.*result="added"/.test(line));
-      return lines.reduce((sum, line) => sum + Number(line.split(" ").at(-1)), 0);
-    };
+    const granted = async () => sumOfSeries((await agent.http("/metrics")).body, "grants_total{", 'result="added"');
     const isWhole = await eventually(async () => (await granted()) >= knocks, { what: "every knock to open" }).catch(
       () => false,
     );
@@ -136,9 +134,9 @@ test("a reload of 1,000 policies while knocks come in", async () => {
       goals: [
         {
           work: "Reload of 1,000 policies",
-          ours: `${middle(times).toFixed(0)} ms; ${added} of ${knocks} knocks opened`,
+          ours: `${median(times).toFixed(0)} ms; ${added} of ${knocks} knocks opened`,
           target: "≤ 300 ms, none missed",
-          isMet: middle(times) <= 300 && isWhole === true,
+          isMet: median(times) <= 300 && isWhole === true,
         },
       ],
     });
@@ -159,12 +157,8 @@ spec:
 `;
 }
 
-/** How often a process has gone to sleep and was woken: voluntary context switches of all its threads (proc(5)). */
+/** How often a process has gone to sleep and was woken: voluntary context switches of its main thread (proc(5)). */
 function wakeUps(pid: number): number {
   const status = readFileSync(`/proc/${pid}/status`, "latin1");
   return Number(/^voluntary_ctxt_switches:\s+(\d+)/m.exec(status)?.[1]);
-}
-
-function middle(numbers: readonly number[]): number {
-  return [...numbers].sort((one, other) => one - other)[numbers.length >> 1] ?? Number.NaN;
 }

@@ -5,6 +5,7 @@ import type { RunningProcess } from "../netns/running-process.ts";
 import { World } from "../netns/world.ts";
 import { tellPart, tellProgress } from "./bench-results.ts";
 import { fillGrants } from "./gate-load.ts";
+import { median } from "./median.ts";
 
 /** A guarded UDP port that the client is granted, and one that nobody guards. */
 const guarded = 5300;
@@ -49,11 +50,11 @@ test("what the gate adds to a packet's way, with ever more grants", async () => 
       await fillGrants(gate, guarded, count);
       const times = await several(async () => ({ guarded: await trip(guarded), unguarded: await trip(unguarded) }));
       rows.push(rowOf(`${count} grants`, times));
-      medians.guarded.push(middle(times.map((each) => each.guarded.medianNanos)));
-      medians.unguarded.push(middle(times.map((each) => each.unguarded.medianNanos)));
+      medians.guarded.push(median(times.map((each) => each.guarded.medianNanos)));
+      medians.unguarded.push(median(times.map((each) => each.unguarded.medianNanos)));
       await gate.expect("nft", ["delete", "table", "inet", "knockgate"]);
     }
-    const bare = middle(without.map((each) => each.unguarded.medianNanos));
+    const bare = median(without.map((each) => each.unguarded.medianNanos));
     const added = (times: readonly number[]) => times.map((time) => `${((time - bare) / 1000).toFixed(2)}`).join(" → ");
     const flatness = Math.max(...medians.guarded) / Math.min(...medians.guarded);
     tellPart({
@@ -93,13 +94,13 @@ test("what the gate takes from an established connection's throughput", async ()
       figures.gate.push(await gigabits(client, gate));
       await gate.expect("nft", ["delete", "table", "inet", "knockgate"]);
     }
-    const ratio = middle(figures.gate) / middle(figures.none);
+    const ratio = median(figures.gate) / median(figures.none);
     tellPart({
       title: "Throughput of an established connection",
       measured: `iperf3 between two namespaces, ${repeats} times ${throughputSeconds} s without and with the gate in turn; medians.`,
       rows: [
-        { way: "no gate", gigabitsPerSecond: middle(figures.none) },
-        { way: "through the gate", gigabitsPerSecond: middle(figures.gate) },
+        { way: "no gate", gigabitsPerSecond: median(figures.none) },
+        { way: "through the gate", gigabitsPerSecond: median(figures.gate) },
       ],
       goals: [
         {
@@ -157,12 +158,8 @@ async function several<T>(measure: () => Promise<T>): Promise<readonly T[]> {
   return all;
 }
 
-function middle(numbers: readonly number[]): number {
-  return [...numbers].sort((one, other) => one - other)[numbers.length >> 1] ?? Number.NaN;
-}
-
 function rowOf(way: string, times: readonly { readonly guarded: Trip; readonly unguarded: Trip }[]) {
-  const micros = (kind: "guarded" | "unguarded", of: keyof Trip) => middle(times.map((each) => each[kind][of])) / 1000;
+  const micros = (kind: "guarded" | "unguarded", of: keyof Trip) => median(times.map((each) => each[kind][of])) / 1000;
   return {
     way,
     "guarded port, median µs": micros("guarded", "medianNanos"),

@@ -6,6 +6,7 @@ import { World } from "../netns/world.ts";
 import { tellPart, tellProgress } from "./bench-results.ts";
 import { fillGrants } from "./gate-load.ts";
 import { KnockContest } from "./knock-contest.ts";
+import { median } from "./median.ts";
 import { door } from "./rivals.ts";
 
 const burst = 1_000;
@@ -30,8 +31,8 @@ test("a thousand grants in one burst", async () => {
     const agent = await AgentProcess.start(world, gate, { policies: policy });
     const times: number[] = [];
     for (let at = 0; at < bursts; at++) times.push(await oneBurst(gate, client, at));
-    const sorted = times.sort((one, other) => one - other);
-    const median = sorted[bursts >> 1] ?? Number.NaN;
+    const sorted = [...times].sort((one, other) => one - other);
+    const middle = median(times);
     const shown = sorted.map((time) => time.toFixed(0)).join(", ");
     tellPart({
       title: `${burst} grants in one burst`,
@@ -41,9 +42,9 @@ test("a thousand grants in one burst", async () => {
       goals: [
         {
           work: `${burst} grants in one burst`,
-          ours: `${median.toFixed(0)} ms (${shown})`,
+          ours: `${middle.toFixed(0)} ms (${shown})`,
           target: "≤ 50 ms",
-          isMet: median <= 50,
+          isMet: middle <= 50,
         },
       ],
     });
@@ -63,7 +64,7 @@ test("one more grant, with ever more in the set", async () => {
       await reconciled(contest.gate.agent as AgentProcess);
       const times: number[] = [];
       for (let at = 0; at < knocks; at++) times.push((await contest.measure("element")) ?? Number.POSITIVE_INFINITY);
-      medians.push(times.sort((one, other) => one - other)[knocks >> 1] ?? Number.NaN);
+      medians.push(median(times));
     } finally {
       await contest.end();
     }

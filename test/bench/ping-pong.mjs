@@ -3,12 +3,8 @@
 // readings of the clock. Prints the round trips in nanoseconds, sorted, as one JSON array a line. Plain JavaScript: it is
 // started by node itself.
 import { createInterface } from "node:readline";
-import koffi from "koffi";
+import { kinds, libc, openSocket, socketAddress } from "./libc-sockets.mjs";
 
-const datagram = 2;
-const libc = koffi.load(null);
-const socket = libc.func("int socket(int domain, int type, int protocol)");
-const bind = libc.func("int bind(int fd, const void *address, unsigned int len)");
 const connect = libc.func("int connect(int fd, const void *address, unsigned int len)");
 const send = libc.func("long send(int fd, const void *buf, unsigned long len, int flags)");
 const receive = libc.func("long recv(int fd, _Out_ void *buf, unsigned long len, int flags)");
@@ -21,23 +17,8 @@ const sendTo = libc.func(
 
 const bytes = Buffer.alloc(64);
 
-function socketAddress(ip, port) {
-  const address = Buffer.alloc(16);
-  address.writeUInt16LE(2, 0);
-  address.writeUInt16BE(port, 2);
-  address.set(ip.split(".").map(Number), 4);
-  return address;
-}
-
-function open(ip, port) {
-  const descriptor = socket(2, datagram, 0);
-  const local = socketAddress(ip, port);
-  if (descriptor < 0 || bind(descriptor, local, local.length) !== 0) throw new Error(`cannot bind ${ip}`);
-  return descriptor;
-}
-
 function serve(port) {
-  const descriptor = open("0.0.0.0", port);
+  const descriptor = openSocket(kinds.datagram, "0.0.0.0", port);
   const peer = Buffer.alloc(16);
   const size = Buffer.alloc(4);
   console.log("serving");
@@ -50,7 +31,7 @@ function serve(port) {
 }
 
 function play({ source, target, port, rounds }) {
-  const descriptor = open(source, 0);
+  const descriptor = openSocket(kinds.datagram, source, 0);
   const remote = socketAddress(target, port);
   connect(descriptor, remote, remote.length);
   const times = new Float64Array(rounds);

@@ -3,10 +3,8 @@
 // the packet. Takes one JSON question a line and answers each with one line. Plain JavaScript: it is started by node itself.
 import { createInterface } from "node:readline";
 import { setTimeout as pause } from "node:timers/promises";
-import koffi from "koffi";
+import { kinds, libc, openSocket, socketAddress } from "./libc-sockets.mjs";
 
-const stream = 1;
-const datagram = 2;
 const nonBlocking = 0o4000;
 const writable = 4;
 const broken = 8;
@@ -14,32 +12,14 @@ const broken = 8;
 const attemptNanos = 200_000;
 const givenUpNanos = 2_000_000_000n;
 
-const libc = koffi.load(null);
-const socket = libc.func("int socket(int domain, int type, int protocol)");
-const bind = libc.func("int bind(int fd, const void *address, unsigned int len)");
 const connect = libc.func("int connect(int fd, const void *address, unsigned int len)");
 const send = libc.func("long send(int fd, const void *buf, unsigned long len, int flags)");
 const poll = libc.func("int ppoll(_Inout_ void *fds, unsigned long count, const void *wait, const void *mask)");
 const close = libc.func("int close(int fd)");
 
-function socketAddress(ip, port) {
-  const bytes = Buffer.alloc(16);
-  bytes.writeUInt16LE(2, 0);
-  bytes.writeUInt16BE(port, 2);
-  bytes.set(ip.split(".").map(Number), 4);
-  return bytes;
-}
-
-function open(kind, source) {
-  const descriptor = socket(2, kind | nonBlocking, 0);
-  const local = socketAddress(source, 0);
-  if (descriptor < 0 || bind(descriptor, local, local.length) !== 0) throw new Error(`cannot bind ${source}`);
-  return descriptor;
-}
-
 /** One packet; resolves to the time just before it was sent. */
 function hit({ protocol, port, payload = "\0" }, source, target) {
-  const descriptor = open(protocol === "udp" ? datagram : stream, source);
+  const descriptor = openSocket((protocol === "udp" ? kinds.datagram : kinds.stream) | nonBlocking, source, 0);
   const remote = socketAddress(target, port);
   let sentAt = process.hrtime.bigint();
   connect(descriptor, remote, remote.length);
@@ -59,7 +39,7 @@ function firstAccepted(port, source, target, began) {
   wait.writeBigInt64LE(BigInt(attemptNanos), 8);
   const polled = Buffer.alloc(8);
   while (process.hrtime.bigint() - began < givenUpNanos) {
-    const descriptor = open(stream, source);
+    const descriptor = openSocket(kinds.stream | nonBlocking, source, 0);
     connect(descriptor, remote, remote.length);
     polled.writeInt32LE(descriptor, 0);
     polled.writeUInt16LE(writable, 4);

@@ -23,11 +23,7 @@ export interface AgentCounts {
 /** Asks an agent in a host's namespace. The capture tells its counts once a second. */
 export async function agentCounts(agent: AgentProcess, host: Host): Promise<AgentCounts> {
   const { body } = await agent.http("/metrics");
-  const sum = (name: string, label = "") =>
-    body
-      .split("\n")
-      .filter((line) => line.startsWith(`knockgate_${name}`) && line.includes(label))
-      .reduce((total, line) => total + Number(line.split(" ").at(-1)), 0);
+  const sum = (name: string, label = "") => sumOfSeries(body, name, label);
   return {
     received: Number(await host.expect("cat", [`/sys/class/net/${host.link}/statistics/rx_packets`])),
     captured: sum("capture_packets_total"),
@@ -40,6 +36,14 @@ export async function agentCounts(agent: AgentProcess, host: Host): Promise<Agen
     agent: processUsage(agent.process.pid),
     child: processUsage(childOf(agent.process.pid, "capture-child")),
   };
+}
+
+/** The sum of all series of a metric of ours in an exposition, those alone that have this text among their labels. */
+export function sumOfSeries(exposition: string, name: string, label: string): number {
+  return exposition
+    .split("\n")
+    .filter((line) => line.startsWith(`knockgate_${name}`) && line.includes(label))
+    .reduce((total, line) => total + Number(line.split(" ").at(-1)), 0);
 }
 
 /** What was counted between two times: counters as differences, usage as processor time of the span and the peak so far. */
