@@ -23,6 +23,13 @@ address.writeUInt32LE(nftablesGroup, 8);
 const bind = libc.func("int bind(int fd, const void *address, unsigned int len)");
 if (bind(socket, address, address.length) !== 0) throw new Error("cannot join the nftables group");
 
+// A thousand elements at once are more than a socket holds by default; what does not fit would be lost (netlink(7), ENOBUFS).
+const setOption = libc.func("int setsockopt(int fd, int level, int name, const void *value, unsigned int len)");
+const receiveBufferForce = 33;
+const bytes = Buffer.alloc(4);
+bytes.writeInt32LE(64 << 20, 0);
+if (setOption(socket, 1, receiveBufferForce, bytes, 4) !== 0) throw new Error("cannot enlarge the receive buffer");
+
 writeSync(1, "observing\n");
 const messages = Buffer.alloc(65_536);
 for (;;) {
